@@ -1,0 +1,1 @@
+"""Nudges between rooms and nodes: the port and the in-process implementation."""

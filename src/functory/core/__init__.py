@@ -1,0 +1,1 @@
+"""What Lambda *is*, without HTTP and without SQL text: functions, artifacts, environments, invocations, deliveries."""

@@ -1,0 +1,1 @@
+"""Permits: the right to run one invocation now (account, reserved and provisioned concurrency)."""

@@ -1,0 +1,1 @@
+"""Code packages: content-addressed, verified, unpacked once per content, shared read-only."""

@@ -1,0 +1,70 @@
+"""Calling an AWS operation in process.
+
+The HTTP edge and every room that needs another service go through `Calls`: the same operation tables, the same
+validation. A service is a name and a table of operations; an operation takes a context and the parameters as botocore
+names them, and returns the result as botocore names it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class CallContext:
+    """Who asks, and where.
+
+    Attributes:
+        account_id: 12 digits.
+        region: e.g. ``eu-central-1``; any name works.
+        request_id: UUID that the answer carries.
+        endpoint: base URL under which the caller reached the node, without a trailing slash, for URLs in answers.
+    """
+
+    account_id: str
+    region: str
+    request_id: str
+    endpoint: str = "http://127.0.0.1:4566"
+
+
+Operation = Callable[[CallContext, dict[str, Any]], Awaitable[dict[str, Any]]]
+"""One API operation.
+
+Parameters and result use the member names of the botocore model; timestamps are epoch seconds (float) or aware datetimes,
+blobs bytes. Parameters have been validated against the model. An absent member is an absent key: results never carry
+None. Errors are `functory.aws.errors.AwsError`.
+"""
+
+
+class Service(Protocol):
+    """One AWS service."""
+
+    name: str
+    """As botocore names it: ``lambda``, ``logs`` …"""
+
+    operations: Mapping[str, Operation]
+    """By API name (``CreateFunction``); an operation that is not in the table is refused as not supported."""
+
+
+class Calls:
+    """Every service of this node, by name."""
+
+    def __init__(self, services: Iterable[Service] = ()) -> None:
+        self._services = {service.name: service for service in services}
+
+    def register(self, service: Service) -> None:
+        """Add a service; its name must be new."""
+        if service.name in self._services:
+            raise ValueError(f"service {service.name} is registered twice")
+        self._services[service.name] = service
+
+    def names(self) -> list[str]:
+        """The names of all services, sorted."""
+        return sorted(self._services)
+
+    def find(self, service: str, operation: str) -> Operation | None:
+        """The operation, or None when this node does not have it."""
+        entry = self._services.get(service)
+        return entry.operations.get(operation) if entry else None

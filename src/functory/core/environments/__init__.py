@@ -1,0 +1,1 @@
+"""Execution environments: their state machine, pools and leases."""

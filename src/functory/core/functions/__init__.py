@@ -1,0 +1,1 @@
+"""Functions, versions and aliases: what a name and qualifier stand for, and what of it runs."""

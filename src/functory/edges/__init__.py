@@ -1,0 +1,1 @@
+"""Where bytes from outside become calls. An edge has no opinion about Lambda."""

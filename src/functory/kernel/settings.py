@@ -1,0 +1,188 @@
+"""Settings: one frozen tree, read once.
+
+Sources, strongest first: command-line flags, ``FUNCTORY_<SECTION>_<NAME>`` environment variables, a TOML file, the default
+here. A room receives its own section, never the tree. An unknown key or a value of the wrong type is an error that names
+the setting.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from functory.kernel.errors import SettingsError
+
+
+class _Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Root of the sections: immutable, unknown keys refused."""
+
+
+class ListenSettings(_Section, frozen=True):
+    """Where the AWS endpoint listens.
+
+    ``insecure`` allows an address other than loopback although nothing is authenticated.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 4566
+    insecure: bool = False
+
+
+class NodeSettings(_Section, frozen=True):
+    """The node itself. ``data_dir`` holds everything durable; one node uses it at a time."""
+
+    data_dir: str = "~/.functory"
+    default_account: str = "000000000000"
+    default_region: str = "us-east-1"
+
+
+class SandboxSettings(_Section, frozen=True):
+    """Isolation.
+
+    ``driver`` ``auto`` takes ``oci`` where it works and ``process`` otherwise; ``oci_runtime`` ``auto`` probes ``crun``,
+    ``runc``. ``mounts`` are ``HOST:/mnt/name[:ro]``, seen by every function.
+    """
+
+    driver: Literal["auto", "oci", "process"] = "auto"
+    oci_runtime: str = "auto"
+    mounts: tuple[str, ...] = ()
+
+
+class RuntimeSettings(_Section, frozen=True):
+    """Interpreters. ``dir`` is where ``functory runtimes install`` puts what it fetches."""
+
+    dir: str = "~/.local/share/functory/runtimes"
+
+
+class EnvironmentSettings(_Section, frozen=True):
+    """Execution environments.
+
+    ``idle_s``: unused environments end after it. ``init_timeout_s``: AWS's 10 s. ``parallel_starts``: how many may start at
+    once (0: twice the cores). ``max_memory_mib``: what all environments of this node may use together (0: 80 % of the
+    machine's memory).
+    """
+
+    idle_s: float = 600.0
+    init_timeout_s: float = 10.0
+    parallel_starts: int = 0
+    max_memory_mib: int = 0
+
+
+class DeliverySettings(_Section, frozen=True):
+    """Asynchronous invocation. ``retry_base_s`` is the first wait after a function error (AWS: 60 s, then twice that)."""
+
+    retry_base_s: float = 60.0
+    workers: int = 64
+
+
+class LambdaSettings(_Section, frozen=True):
+    """The Lambda service. ``account_concurrency`` is AWS's 1,000 for every account."""
+
+    account_concurrency: int = 1000
+
+
+class LogSettings(_Section, frozen=True):
+    """Functory's own log. ``format`` ``auto`` is ``text`` on a terminal and ``json`` elsewhere."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["auto", "text", "json"] = "auto"
+
+
+class Settings(_Section, frozen=True):
+    """The whole tree."""
+
+    listen: ListenSettings = ListenSettings()
+    node: NodeSettings = NodeSettings()
+    sandbox: SandboxSettings = SandboxSettings()
+    runtimes: RuntimeSettings = RuntimeSettings()
+    environments: EnvironmentSettings = EnvironmentSettings()
+    deliveries: DeliverySettings = DeliverySettings()
+    lambda_: LambdaSettings = msgspec.field(default=LambdaSettings(), name="lambda")
+    log: LogSettings = LogSettings()
+
+
+SECTIONS = {field.encode_name: field.type for field in msgspec.structs.fields(Settings)}
+
+
+def from_environment(environ: Mapping[str, str]) -> dict[str, dict[str, Any]]:
+    """The ``FUNCTORY_<SECTION>_<NAME>`` variables as a tree of strings; lists are separated by commas."""
+    tree: dict[str, dict[str, Any]] = {}
+    for section, kind in SECTIONS.items():
+        for field in msgspec.structs.fields(kind):
+            raw = environ.get(f"FUNCTORY_{section}_{field.encode_name}".upper())
+            if raw is None:
+                continue
+            is_list = isinstance(field.default, tuple)
+            tree.setdefault(section, {})[field.encode_name] = [part for part in raw.split(",") if part] if is_list else raw
+    return tree
+
+
+def from_file(path: Path) -> dict[str, dict[str, Any]]:
+    """The tree of a TOML file.
+
+    Raises:
+        SettingsError: it cannot be read or is not TOML.
+    """
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SettingsError(f"settings file {path}: {error}") from error
+
+
+def load(
+    flags: Mapping[str, Mapping[str, Any]] | None = None,
+    *,
+    file: Path | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> Settings:
+    """The settings from all sources; absent sources are skipped.
+
+    Args:
+        flags: section -> name -> value; a value of None counts as not given.
+        file: TOML file.
+        environ: environment variables; None takes the process's.
+
+    Raises:
+        SettingsError: a value or key is impossible; the text names it.
+    """
+    merged: dict[str, dict[str, Any]] = {}
+    sources: list[Mapping[str, Mapping[str, Any]]] = []
+    if file is not None:
+        sources.append(from_file(file))
+    sources.append(from_environment(os.environ if environ is None else environ))
+    sources.append(flags or {})
+    for source in sources:
+        for section, values in source.items():
+            if not isinstance(values, Mapping):
+                raise SettingsError(f"setting {section}: expected a section")
+            merged.setdefault(section, {}).update({name: value for name, value in values.items() if value is not None})
+    try:
+        settings = msgspec.convert(merged, Settings, strict=False)
+    except msgspec.ValidationError as error:
+        raise SettingsError(f"settings: {error}") from error
+    _check(settings)
+    return settings
+
+
+def _check(settings: Settings) -> None:
+    """Refuse values that have the right type and cannot work."""
+    rules = {
+        "listen.port must be 0..65535": 0 <= settings.listen.port <= 65535,
+        "node.default_account must be 12 digits": len(settings.node.default_account) == 12
+        and settings.node.default_account.isdigit(),
+        "environments.idle_s must be positive": settings.environments.idle_s > 0,
+        "environments.init_timeout_s must be positive": settings.environments.init_timeout_s > 0,
+        "environments.parallel_starts must not be negative": settings.environments.parallel_starts >= 0,
+        "environments.max_memory_mib must not be negative": settings.environments.max_memory_mib >= 0,
+        "deliveries.retry_base_s must not be negative": settings.deliveries.retry_base_s >= 0,
+        "deliveries.workers must be positive": settings.deliveries.workers > 0,
+        "lambda.account_concurrency must be positive": settings.lambda_.account_concurrency > 0,
+    }
+    for text, holds in rules.items():
+        if not holds:
+            raise SettingsError(f"setting {text}")

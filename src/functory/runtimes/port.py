@@ -1,0 +1,85 @@
+"""What the engine asks about runtimes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from functory.kernel.errors import FunctoryError
+
+
+class RuntimeMissing(FunctoryError):  # noqa: N818  reads as what it is
+    """The runtime is known, but its interpreter (or its client) is not on this machine; the text says how to get it."""
+
+
+@dataclass(frozen=True, slots=True)
+class RuntimeMount:
+    """A host folder that the runtime needs inside: ``/var/lang`` (interpreter) or ``/var/runtime`` (client and SDK)."""
+
+    source: Path
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReadyRuntime:
+    """A runtime that can be started here.
+
+    ``argv`` and ``env`` values are templates: ``{task}``, ``{runtime}``, ``{lang}``, ``{opt}`` and ``{tmp}`` stand for
+    the paths of ``/var/task``, ``/var/runtime``, ``/var/lang``, ``/opt`` and ``/tmp`` as the sandbox's processes see them.
+
+    Attributes:
+        id: Lambda's identifier, e.g. ``python3.12``.
+        version: exact version of the interpreter, e.g. ``3.12.1``; ``""`` for ``provided.*``.
+        argv: the command that starts the runtime client.
+        env: the variables this runtime adds to the common ones (PATH, LD_LIBRARY_PATH, AWS_EXECUTION_ENV, …).
+        mounts: its host folders.
+    """
+
+    id: str
+    version: str
+    argv: tuple[str, ...]
+    env: Mapping[str, str]
+    mounts: tuple[RuntimeMount, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RuntimeStatus:
+    """One row of ``functory runtimes``.
+
+    Attributes:
+        id: identifier.
+        ready: whether functions of it can run now.
+        version: exact interpreter version when ready, else ``""``.
+        location: folder of the interpreter when found, else ``""``.
+        advice: how to get it when not ready, else ``""``.
+        deprecated: AWS's deprecation date ``YYYY-MM-DD`` when it has passed or is known, else ``""``.
+    """
+
+    id: str
+    ready: bool
+    version: str
+    location: str
+    advice: str
+    deprecated: str
+
+
+class RuntimeCatalog(Protocol):
+    """Knows every runtime identifier and what is here."""
+
+    def is_known(self, runtime: str) -> bool:
+        """Whether Functory has a definition of that identifier."""
+
+    def is_custom(self, runtime: str) -> bool:
+        """Whether the function brings its own ``bootstrap`` (``provided.*``)."""
+
+    async def resolve(self, runtime: str) -> ReadyRuntime:
+        """The runtime, ready to start. Looks at the machine at most once per identifier and change; cheap afterwards.
+
+        Raises:
+            RuntimeMissing: it cannot be started here; the text says how to get it.
+        """
+
+    async def list(self) -> list[RuntimeStatus]:
+        """Every known runtime and whether it is ready here."""

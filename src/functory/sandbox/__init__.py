@@ -1,0 +1,1 @@
+"""Isolation of execution environments: the port (`port`) and the drivers behind it."""

@@ -1,0 +1,203 @@
+"""What the engine asks of isolation; drivers are chosen in ``wiring``.
+
+**Theory.** A *sandbox* is the place one execution environment lives in. It is made in two steps, so that the engine can
+serve the Runtime API before any code of the function runs, and so that a sandbox can wait without a function (standby):
+
+1. `SandboxDriver.prepare` makes the place: namespaces, cgroup, file system, and the listening sockets *inside* its
+   network. Nothing of the function runs yet.
+2. `Sandbox.launch` starts the one main process. When it ends, everything in the sandbox has ended.
+
+A sandbox is used once: after its process ended it is disposed of, never restarted.
+
+Drivers declare what they guarantee (`Capabilities`); what a driver cannot do is said at start, never pretended.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from functory.kernel.errors import FunctoryError
+
+
+class SandboxError(FunctoryError):
+    """A sandbox could not be made, started or removed; the text says what the operator can do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """A folder of the host that is seen inside.
+
+    Attributes:
+        source: absolute path on the host.
+        target: absolute path inside, e.g. ``/var/task``.
+        read_only: whether writes are refused inside.
+    """
+
+    source: Path
+    target: str
+    read_only: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one sandbox may use. AWS: the quotas page; vCPU = memory / 1,769 MiB."""
+
+    memory_mib: int = 128
+    vcpu: float = 128 / 1769
+    tmp_mib: int = 512
+    processes: int = 1024
+    open_files: int = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class SandboxSpec:
+    """What `SandboxDriver.prepare` needs.
+
+    Attributes:
+        id: unique on this node, ``[a-z0-9-]{1,64}``; also the container id and cgroup name.
+        mounts: in order; ``/var/task``, ``/var/runtime``, ``/var/lang``, ``/opt`` and configured folders (``/mnt/x``).
+        limits: see `Limits`.
+        aws_endpoint: whether the node's AWS endpoint shall be reachable inside (`Sandbox.aws_listener`).
+    """
+
+    id: str
+    mounts: tuple[Mount, ...]
+    limits: Limits = field(default_factory=Limits)
+    aws_endpoint: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """The main process.
+
+    Attributes:
+        argv: absolute program and its arguments, as paths inside (see `Sandbox.paths`).
+        env: its whole environment; nothing of the node's own leaks in.
+        cwd: working directory, as a path inside.
+    """
+
+    argv: tuple[str, ...]
+    env: Mapping[str, str]
+    cwd: str = "/var/task"
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """How the main process ended. Exactly one of ``code`` and ``signal`` is set.
+
+    Attributes:
+        code: exit status 0..255, or None.
+        signal: number of the signal that ended it, or None.
+        out_of_memory: whether the memory limit killed it (or one of its processes).
+    """
+
+    code: int | None = None
+    signal: int | None = None
+    out_of_memory: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """Which guarantees hold on this machine with this driver; shown by ``functory doctor`` and in the ready line."""
+
+    isolation: bool
+    memory_limit: bool
+    cpu_limit: bool
+    tmp_limit: bool
+    private_network: bool
+    freeze: bool
+    notes: tuple[str, ...] = ()
+
+
+OutputSink = Callable[[bytes], None]
+"""Receives output of the sandbox on the event loop, in order, in pieces of any size. Must not raise or block."""
+
+
+class Sandbox(Protocol):
+    """One prepared place. All methods are called on the event loop."""
+
+    id: str
+    paths: Mapping[str, str]
+    """For every mount target, and for ``/tmp``, the path under which processes inside see it. With real isolation these are
+    equal (``/var/task`` -> ``/var/task``); the ``process`` driver maps them to folders of the host."""
+
+    runtime_listener: socket.socket
+    """Listening, non-blocking TCP socket for the Runtime API, inside the sandbox's own network. The engine serves it and
+    closes it."""
+
+    runtime_address: str
+    """``host:port`` of that listener as processes inside reach it (``169.254.100.1:9001`` with a private network)."""
+
+    aws_listener: socket.socket | None
+    """Listening socket inside for the node's AWS endpoint; None where the host's own endpoint is reachable directly, or
+    where none was asked for. The engine serves it and closes it."""
+
+    aws_address: str | None
+    """``host:port`` of ``aws_listener`` as seen inside; None when ``aws_listener`` is."""
+
+    async def launch(self, command: Command, output: OutputSink, telemetry: OutputSink) -> None:
+        """Start the main process.
+
+        ``output`` receives its stdout and stderr together. ``telemetry`` receives what it writes to the descriptor whose
+        number `telemetry_fd` tells (the framed log channel of Lambda's runtime clients).
+
+        Raises:
+            SandboxError: it could not be started; the sandbox is to be disposed of.
+        """
+
+    telemetry_fd: int | None
+    """Number of the inherited descriptor for framed logs, or None where the driver cannot pass one."""
+
+    def drain(self) -> None:
+        """Hand over, now, everything the process has already written. Called before a log tail or REPORT is made."""
+
+    async def wait(self) -> Exit:
+        """Return when the main process has ended and its output has been handed over. May be called by several tasks."""
+
+    def terminate(self) -> None:
+        """Ask the main process to end (SIGTERM); does nothing after it ended."""
+
+    async def kill(self) -> None:
+        """End every process of the sandbox (SIGKILL) and return when they are gone. Idempotent."""
+
+    async def freeze(self) -> None:
+        """Stop all its processes until `thaw` (cgroup freezer); no-op without that capability."""
+
+    async def thaw(self) -> None:
+        """Let them run again."""
+
+    def memory_peak_bytes(self) -> int:
+        """Highest memory use so far, from the cgroup where there is one; 0 when unknown."""
+
+    async def dispose(self) -> None:
+        """Kill what still runs and remove every trace (mounts, cgroup, folders, sockets). Idempotent, never raises."""
+
+
+class SandboxDriver(Protocol):
+    """Makes sandboxes."""
+
+    name: str
+    """``oci``, ``process`` or ``fake``."""
+
+    capabilities: Capabilities
+
+    async def start(self) -> None:
+        """Make what all sandboxes share and remove what a killed node left behind (orphaned processes, cgroups, mounts).
+
+        Raises:
+            SandboxError: this driver cannot work here; the text says why and what would help.
+        """
+
+    async def prepare(self, spec: SandboxSpec) -> Sandbox:
+        """Make a sandbox.
+
+        Raises:
+            SandboxError: it could not be made; nothing is left behind.
+        """
+
+    async def close(self) -> None:
+        """Dispose of every sandbox that is left."""

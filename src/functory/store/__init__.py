@@ -1,0 +1,1 @@
+"""Durable state: the port (`port`), SQLite and PostgreSQL behind it, content-addressed blobs, migrations."""
