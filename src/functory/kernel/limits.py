@@ -32,6 +32,6 @@ OPEN_FILES = 1024
 PROCESSES = 1024
 
 # Ours: bounds where AWS documents none
-HEADER_BYTES = 64 * 1024  # one request's line and headers together
+HEADER_BYTES = 1 * MIB + 64 * 1024  # line and headers; AWS: 1 MB, and runtime clients send X-Ray causes of up to 1 MiB
 HEADER_COUNT = 200
 ZIP_ENTRIES = 65_535  # what a zip without the ZIP64 extension can hold

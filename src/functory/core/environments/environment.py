@@ -1,0 +1,320 @@
+"""One execution environment: a sandbox, the runtime in it, and at most one invocation at a time.
+
+Owns what happens between *started* and *ended*: waiting for init, running an invocation to its outcome, the lines START,
+END and REPORT, and noticing that the runtime died. It does not decide who gets it (`pool`) nor how it is made
+(`starter`).
+
+**Two ends of an invocation.** The caller gets the answer as soon as the runtime posts it. The invocation is over when the
+runtime asks for the next event; only then are END and REPORT written and is the environment free. A caller that wants the
+log tail waits for that.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from functory.core.environments import failures
+from functory.core.environments.log_stream import LogStream
+from functory.core.environments.session import Answer, RuntimeSession
+from functory.core.environments.states import ENVIRONMENT, EnvironmentState
+from functory.core.functions.model import FunctionVersion
+from functory.core.invocations.outcome import Invocation, Outcome, OutcomeKind
+from functory.kernel.clock import Clock, iso_ms
+from functory.kernel.limits import MIB
+from functory.sandbox.port import Exit, Sandbox
+
+
+@dataclass(frozen=True, slots=True)
+class InitFailure:
+    """Why an environment did not become ready.
+
+    Attributes:
+        status: ``error`` or ``timeout``, as INIT_REPORT says it.
+        error_type: e.g. ``Runtime.ImportModuleError``.
+        answer: the runtime's own error document, or None when it gave none.
+        ended: how the runtime ended, or None while it was alive.
+        init_ms: how long init took.
+        log: the environment's log stream, for what is still to be said.
+        memory_mib_used: highest use of the environment.
+    """
+
+    status: str
+    error_type: str
+    answer: bytes | None
+    ended: Exit | None
+    init_ms: float
+    log: LogStream
+    memory_mib_used: int = 0
+
+
+class _Run:
+    """An invocation that is going on."""
+
+    __slots__ = ("answer", "future", "invocation", "limit_s", "started_at", "timer")
+
+    def __init__(self, invocation: Invocation, future: asyncio.Future[Outcome], started_at: float, limit_s: float) -> None:
+        self.invocation = invocation
+        self.future = future
+        self.started_at = started_at
+        self.limit_s = limit_s
+        self.answer: Answer | None = None
+        self.timer: asyncio.TimerHandle | None = None
+
+
+class Environment:
+    """See the module. Made by `starter.Starter`; its methods are called by the pool.
+
+    Args:
+        on_idle: called when it is free again.
+        on_end: called once when it must be thrown away (`dispose` is then the pool's duty).
+    """
+
+    def __init__(
+        self,
+        version: FunctionVersion,
+        sandbox: Sandbox,
+        log: LogStream,
+        clock: Clock,
+        on_idle: Callable[[Environment], None],
+        on_end: Callable[[Environment], None],
+    ) -> None:
+        self.version = version
+        self.sandbox = sandbox
+        self.log = log
+        self.session = RuntimeSession(self)
+        self.state = EnvironmentState.STARTING
+        self.idle_since = 0.0
+        self._clock = clock
+        self._loop = asyncio.get_running_loop()
+        self._on_idle = on_idle
+        self._on_end = on_end
+        self._init: asyncio.Future[InitFailure | None] = self._loop.create_future()
+        self._init_started_at = self._loop.time()
+        self._unreported_init_ms: float | None = None
+        self._run: _Run | None = None
+        self._ended: Exit | None = None
+
+    # -- init
+
+    def launched(self) -> None:
+        """The runtime's process was started: init begins to count."""
+        self._init_started_at = self._loop.time()
+
+    async def initialized(self, limit_s: float) -> InitFailure | None:
+        """Wait for the end of init; None when the runtime is ready.
+
+        Args:
+            limit_s: after which init counts as timed out. The caller disposes of a failed environment.
+        """
+        try:
+            failure = await asyncio.wait_for(asyncio.shield(self._init), limit_s)
+        except TimeoutError:
+            failure = self._init_failure("timeout", "Sandbox.Timedout")
+        if failure is None:
+            self._unreported_init_ms = self._init_ms()
+        else:
+            self._leave()
+        return failure
+
+    def _init_ms(self) -> float:
+        return (self._loop.time() - self._init_started_at) * 1000
+
+    def _used_mib(self) -> int:
+        return math.ceil(self.sandbox.memory_peak_bytes() / MIB)
+
+    def _init_failure(
+        self, status: str, error_type: str, *, answer: bytes | None = None, ended: Exit | None = None
+    ) -> InitFailure:
+        return InitFailure(status, error_type, answer, ended, self._init_ms(), self.log, self._used_mib())
+
+    # -- SessionEvents
+
+    def runtime_ready(self) -> None:
+        """See `session.SessionEvents`."""
+        if self.state is EnvironmentState.STARTING:
+            if not self._init.done():
+                self.state = ENVIRONMENT.check(self.state, EnvironmentState.IDLE)
+                self._init.set_result(None)
+        elif self.state is EnvironmentState.BUSY:
+            self._finish()
+
+    def runtime_init_failed(self, answer: Answer) -> None:
+        """See `session.SessionEvents`."""
+        if not self._init.done():
+            kind = answer.error_type or "Runtime.Unknown"
+            self._init.set_result(self._init_failure("error", kind, answer=answer.body))
+
+    def runtime_answered(self, answer: Answer) -> None:
+        """See `session.SessionEvents`."""
+        run = self._run
+        if run is None:
+            return
+        run.answer = answer
+        if not run.invocation.want_tail and not run.future.done():
+            run.future.set_result(self._answered(run, answer))
+
+    def runtime_ended(self, ended: Exit) -> None:
+        """The main process is gone and its output has been taken."""
+        self._ended = ended
+        if not self._init.done():
+            self._init.set_result(self._init_failure("error", failures.exit_type(ended), ended=ended))
+        run = self._run
+        if run is not None:
+            self._abort(run, ended)
+        self._leave()
+
+    # -- invoke
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether an invocation could be sent now."""
+        return self.state is EnvironmentState.IDLE and self.session.is_waiting
+
+    async def invoke(self, invocation: Invocation, spent_s: float = 0.0) -> Outcome:
+        """Run one invocation; only while `is_usable`.
+
+        Args:
+            spent_s: how much of the function's timeout its init has used up already (suppressed init).
+
+        Cancellation: the function goes on; its outcome only reaches the log.
+        """
+        self.state = ENVIRONMENT.check(self.state, EnvironmentState.BUSY)
+        version = self.version
+        limit_s = version.timeout_s - spent_s
+        run = _Run(invocation, self._loop.create_future(), self._loop.time(), limit_s)
+        self._run = run
+        if invocation.want_tail:
+            self.log.begin_tail()
+        self.log.platform(f"START RequestId: {invocation.request_id} Version: {version.version}")
+        headers = [
+            ("Content-Type", "application/json"),
+            ("Lambda-Runtime-Aws-Request-Id", invocation.request_id),
+            ("Lambda-Runtime-Deadline-Ms", str(int((self._clock.epoch_s() + limit_s) * 1000))),
+            ("Lambda-Runtime-Invoked-Function-Arn", invocation.invoked_arn),
+            ("Lambda-Runtime-Trace-Id", invocation.trace_id),
+        ]
+        if invocation.client_context:
+            headers.append(("Lambda-Runtime-Client-Context", invocation.client_context))
+        if invocation.cognito_identity:
+            headers.append(("Lambda-Runtime-Cognito-Identity", invocation.cognito_identity))
+        run.timer = self._loop.call_later(limit_s, self._time_out, run)
+        self.session.send(invocation.request_id, headers, invocation.payload)
+        return await asyncio.shield(run.future)
+
+    def _answered(self, run: _Run, answer: Answer) -> Outcome:
+        failed = answer.error_type is not None
+        body = answer.body
+        if failed and not body:
+            body = failures.document(answer.error_type or "Unhandled", "")
+        return Outcome(
+            kind=OutcomeKind.FUNCTION_FAILED if failed else OutcomeKind.SUCCEEDED,
+            request_id=run.invocation.request_id,
+            payload=body,
+            function_error="Unhandled" if failed else "",
+            error_type=answer.error_type or "",
+            duration_ms=(self._loop.time() - run.started_at) * 1000,
+        )
+
+    def _finish(self) -> None:
+        """The runtime is done with the running invocation."""
+        run = self._run
+        if run is None or run.answer is None:
+            return
+        self._run = None
+        if run.timer is not None:
+            run.timer.cancel()
+        self.sandbox.drain()
+        self.log.flush()
+        outcome = self._answered(run, run.answer)
+        self._report(run, outcome, "")
+        if self.state is EnvironmentState.BUSY:
+            self.state = ENVIRONMENT.check(self.state, EnvironmentState.IDLE)
+            self.idle_since = self._loop.time()
+            self._on_idle(self)
+
+    def _report(self, run: _Run, outcome: Outcome, extras: str) -> None:
+        """Write END and REPORT, and answer a caller that has waited for them."""
+        request_id = run.invocation.request_id
+        duration_ms = (self._loop.time() - run.started_at) * 1000
+        init_ms, self._unreported_init_ms = self._unreported_init_ms, None
+        used_mib = self._used_mib()
+        report = failures.report_line(request_id, duration_ms, init_ms, self.version.memory_mib, used_mib, extras)
+        self.log.platform(f"END RequestId: {request_id}", report)
+        if not run.future.done():
+            tail = self.log.end_tail() if run.invocation.want_tail else b""
+            run.future.set_result(
+                Outcome(
+                    kind=outcome.kind,
+                    request_id=request_id,
+                    payload=outcome.payload,
+                    function_error=outcome.function_error,
+                    error_type=outcome.error_type,
+                    log_tail=tail,
+                    duration_ms=duration_ms,
+                    billed_ms=failures.billed_ms(duration_ms, init_ms),
+                    init_ms=init_ms,
+                    memory_mib_used=used_mib,
+                )
+            )
+
+    def _time_out(self, run: _Run) -> None:
+        """The function's time is over: everything in the environment ends."""
+        if self._run is not run:
+            return
+        self._run = None
+        self.sandbox.drain()
+        self.log.flush()
+        request_id = run.invocation.request_id
+        limit_s = float(self.version.timeout_s)
+        self.log.platform(f"{iso_ms(self._clock.epoch_s())} {request_id} {failures.timeout_text(limit_s)}", "")
+        outcome = Outcome(
+            OutcomeKind.TIMED_OUT,
+            request_id,
+            failures.timeout_document(request_id, limit_s),
+            "Unhandled",
+            "Sandbox.Timedout",
+        )
+        if run.answer is not None:
+            outcome = self._answered(run, run.answer)
+        self._report(run, outcome, "Status: timeout")
+        self._leave()
+
+    def _abort(self, run: _Run, ended: Exit) -> None:
+        """The runtime's process ended during an invocation."""
+        self._run = None
+        if run.timer is not None:
+            run.timer.cancel()
+        self.log.flush()
+        request_id = run.invocation.request_id
+        if run.answer is not None:
+            self._report(run, self._answered(run, run.answer), "")
+            return
+        kind = failures.exit_type(ended)
+        self.log.platform(f"RequestId: {request_id} Error: {failures.exit_text(ended)}", kind)
+        outcome = Outcome(
+            OutcomeKind.RUNTIME_EXITED, request_id, failures.exit_document(request_id, ended), "Unhandled", kind
+        )
+        self._report(run, outcome, f"Status: error\tError Type: {kind}")
+
+    # -- the end
+
+    def _leave(self) -> None:
+        """Out of use from now on; tell the pool once."""
+        if self.state in {EnvironmentState.ENDING, EnvironmentState.ENDED}:
+            return
+        self.state = ENVIRONMENT.check(self.state, EnvironmentState.ENDING)
+        self._on_end(self)
+
+    def retire(self) -> None:
+        """End it now if it is idle; the pool does not release a busy one again."""
+        if self.state is EnvironmentState.IDLE:
+            self._leave()
+
+    async def dispose(self) -> None:
+        """Kill what still runs and remove every trace. Idempotent."""
+        await self.sandbox.dispose()
+        if self.state is EnvironmentState.ENDING:
+            self.state = ENVIRONMENT.check(self.state, EnvironmentState.ENDED)

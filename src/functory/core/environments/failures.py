@@ -1,0 +1,93 @@
+"""The error documents and log texts AWS gives when an invocation fails outside the handler. Pure.
+
+AWS: texts recorded from the service, see the reference's tables "Error payloads" and "Log lines".
+"""
+
+from __future__ import annotations
+
+import math
+import signal as signals
+from collections.abc import Mapping
+
+import msgspec
+
+from functory.sandbox.port import Exit
+
+
+def document(error_type: str, message: str) -> bytes:
+    """The JSON error document of the platform: ``errorType`` first, as AWS writes it."""
+    return msgspec.json.encode({"errorType": error_type, "errorMessage": message})
+
+
+def timeout_text(timeout_s: float) -> str:
+    """``Task timed out after 3.00 seconds``."""
+    return f"Task timed out after {timeout_s:.2f} seconds"
+
+
+def timeout_document(request_id: str, timeout_s: float) -> bytes:
+    """What the caller of a function that ran out of time gets."""
+    return document("Sandbox.Timedout", f"RequestId: {request_id} Error: {timeout_text(timeout_s)}")
+
+
+def exit_type(ended: Exit) -> str:
+    """The error type of a runtime that ended."""
+    return "Runtime.OutOfMemory" if ended.out_of_memory else "Runtime.ExitError"
+
+
+def exit_text(ended: Exit) -> str:
+    """How AWS words the end of a runtime."""
+    if ended.out_of_memory:
+        return "Runtime exited with error: signal: killed"
+    if ended.signal is not None:
+        return f"Runtime exited with error: signal: {_signal_name(ended.signal)}"
+    if ended.code:
+        return f"Runtime exited with error: exit status {ended.code}"
+    return "Runtime exited without providing a reason"
+
+
+def exit_document(request_id: str, ended: Exit) -> bytes:
+    """What the caller of a function whose runtime ended gets."""
+    return document(exit_type(ended), f"RequestId: {request_id} Error: {exit_text(ended)}")
+
+
+def report_line(
+    request_id: str, duration_ms: float, init_ms: float | None, memory_mib: int, used_mib: int, extras: str = ""
+) -> str:
+    """The REPORT line. AWS: since August 2025 the init of a cold start is billed, too."""
+    report = (
+        f"REPORT RequestId: {request_id}\tDuration: {duration_ms:.2f} ms\t"
+        f"Billed Duration: {billed_ms(duration_ms, init_ms)} ms\t"
+        f"Memory Size: {memory_mib} MB\tMax Memory Used: {used_mib} MB\t"
+    )
+    if init_ms is not None:
+        report += f"Init Duration: {init_ms:.2f} ms\t"
+    return report + extras
+
+
+def billed_ms(duration_ms: float, init_ms: float | None) -> int:
+    """Whole milliseconds that are billed."""
+    return math.ceil(duration_ms + (init_ms or 0.0))
+
+
+_SIGNAL_TEXTS: Mapping[signals.Signals, str] = {
+    # as the kernel's users of strsignal print them, which is what AWS's agent logs
+    signals.SIGKILL: "killed",
+    signals.SIGSEGV: "segmentation fault",
+    signals.SIGABRT: "aborted",
+    signals.SIGTERM: "terminated",
+    signals.SIGINT: "interrupt",
+    signals.SIGBUS: "bus error",
+    signals.SIGFPE: "floating point exception",
+    signals.SIGILL: "illegal instruction",
+    signals.SIGPIPE: "broken pipe",
+    signals.SIGHUP: "hangup",
+    signals.SIGQUIT: "quit",
+    signals.SIGTRAP: "trace/breakpoint trap",
+}
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return _SIGNAL_TEXTS[signals.Signals(number)]
+    except (ValueError, KeyError):
+        return f"signal {number}"

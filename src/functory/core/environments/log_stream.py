@@ -1,0 +1,135 @@
+"""The log of one execution environment: one CloudWatch log stream.
+
+Owns the cutting of the sandbox's raw output into log events (one per line; framed messages of the runtime clients stay
+whole), the platform's own lines, and the tail of the current invocation. It stores nothing: events go to the `LogSink`
+as they come.
+"""
+
+from __future__ import annotations
+
+from functory.core.functions.model import FunctionVersion
+from functory.core.invocations.log_sink import LogSink
+from functory.kernel.clock import Clock, utc
+from functory.kernel.ids import Ids
+from functory.kernel.limits import LOG_TAIL_BYTES
+
+LINE_BYTES_MAX = 256 * 1024
+"""A longer line is cut into several events. AWS: the classic event size limit."""
+
+_FRAME_HEAD = 16
+_FRAME_MAGIC = 0xA55A
+"""Upper half of a frame's type; the lower half codes level and format. Source: the official runtime clients."""
+
+
+def stream_name(version: FunctionVersion, epoch_s: float, ids: Ids) -> str:
+    """``YYYY/MM/DD/[version]<32 hex>``; with a custom log group the function's name stands before the bracket."""
+    owner = version.name if version.custom_log_group else ""
+    return f"{utc(epoch_s):%Y/%m/%d}/{owner}[{version.version}]{ids.hex(32)}"
+
+
+class LogStream:
+    """See the module.
+
+    Args:
+        version: whose log it is.
+        name: of the stream.
+        sink: takes the events.
+        clock: dates them.
+    """
+
+    def __init__(self, version: FunctionVersion, name: str, sink: LogSink, clock: Clock) -> None:
+        self.name = name
+        self.group = version.log_group
+        self._account_id = version.account_id
+        self._region = version.region
+        self._sink = sink
+        self._clock = clock
+        self._partial = b""
+        self._frames = b""
+        self._tail: list[bytes] | None = None
+        self._tail_bytes = 0
+
+    # -- what the function writes
+
+    def output(self, data: bytes) -> None:
+        """Take raw standard output and error."""
+        if self._partial:
+            data = self._partial + data
+        complete, newline, rest = data.rpartition(b"\n")
+        self._partial = rest
+        if newline:
+            self._lines(complete.split(b"\n"))
+        if len(self._partial) > LINE_BYTES_MAX:
+            self._lines([self._partial])
+            self._partial = b""
+
+    def telemetry(self, data: bytes) -> None:
+        """Take bytes of the framed log channel; what is not a frame is taken as output."""
+        data = self._frames + data
+        position = 0
+        now_ms = int(self._clock.epoch_s() * 1000)
+        events: list[tuple[int, str]] = []
+        while len(data) - position >= _FRAME_HEAD:
+            if int.from_bytes(data[position : position + 2], "big") != _FRAME_MAGIC:
+                self.output(data[position:])
+                position = len(data)
+                break
+            size = int.from_bytes(data[position + 4 : position + 8], "big")
+            end = position + _FRAME_HEAD + size
+            if end > len(data):
+                break
+            stamp_us = int.from_bytes(data[position + 8 : position + 16], "big")
+            text = data[position + _FRAME_HEAD : end]
+            events.append((stamp_us // 1000 or now_ms, text.decode("utf-8", "replace")))
+            self._keep_tail(text if text.endswith(b"\n") else text + b"\n")
+            position = end
+        self._frames = data[position:]
+        if events:
+            self._sink.append(self._account_id, self._region, self.group, self.name, events)
+
+    def flush(self) -> None:
+        """Take a last line without its end as a whole line: nothing follows it soon."""
+        if self._partial:
+            line, self._partial = self._partial, b""
+            self._lines([line])
+
+    def _lines(self, lines: list[bytes]) -> None:
+        now_ms = int(self._clock.epoch_s() * 1000)
+        events: list[tuple[int, str]] = []
+        for line in lines:
+            for start in range(0, len(line) or 1, LINE_BYTES_MAX):
+                piece = line[start : start + LINE_BYTES_MAX]
+                events.append((now_ms, piece.decode("utf-8", "replace") + "\n"))
+                self._keep_tail(piece + b"\n")
+        self._sink.append(self._account_id, self._region, self.group, self.name, events)
+
+    # -- what the platform writes
+
+    def platform(self, *lines: str) -> None:
+        """Write lines of our own (START, REPORT …); a line end is added to each."""
+        now_ms = int(self._clock.epoch_s() * 1000)
+        events = [(now_ms, line + "\n") for line in lines]
+        if self._tail is not None:
+            for line in lines:
+                self._keep_tail(f"{line}\n".encode())
+        self._sink.append(self._account_id, self._region, self.group, self.name, events)
+
+    # -- the tail of an invocation
+
+    def begin_tail(self) -> None:
+        """Keep the last bytes from now on."""
+        self._tail = []
+        self._tail_bytes = 0
+
+    def end_tail(self) -> bytes:
+        """The last 4,096 bytes since `begin_tail`; stops keeping them."""
+        kept, self._tail = self._tail or [], None
+        return b"".join(kept)[-LOG_TAIL_BYTES:]
+
+    def _keep_tail(self, line: bytes) -> None:
+        if self._tail is None:
+            return
+        self._tail.append(line)
+        self._tail_bytes += len(line)
+        while self._tail_bytes - len(self._tail[0]) > LOG_TAIL_BYTES:
+            self._tail_bytes -= len(self._tail.pop(0))

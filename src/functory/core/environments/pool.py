@@ -1,0 +1,441 @@
+"""The environments of this node: who leases which, when more are started, and when they end.
+
+One `_Pool` per function version and epoch: a stack of idle environments (the last used is the warmest), a queue of waiters,
+and the starts going on. `Environments.invoke` is the only way in. Nothing here is durable: after a crash the sandbox driver
+removes what was left, and pools begin empty.
+
+**Bounds.** Starts run at most ``parallel_starts`` at a time; all environments together have at most ``max_memory_mib`` of
+MemorySize. When memory is short the longest idle environment of any function makes room; when there is none the caller is
+told to come again (429) unless an environment of its function exists that it can wait for.
+
+**Suppressed init.** AWS: an init that fails or takes over 10 s is repeated within the first invocation, on the function's
+own time. Only if that fails, too, does the invocation fail, with what the runtime said.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections import deque
+from types import TracebackType
+from typing import Self
+
+from functory.aws.errors import AwsError
+from functory.core.environments import failures
+from functory.core.environments.environment import Environment, InitFailure
+from functory.core.environments.scaling import PATIENCE_S, Demand, starts_needed
+from functory.core.environments.starter import Neighbours, Starter
+from functory.core.environments.states import EnvironmentState
+from functory.core.functions.model import FunctionVersion
+from functory.core.invocations.outcome import Invocation, Outcome, OutcomeKind
+from functory.kernel import log
+from functory.kernel.settings import EnvironmentSettings
+from functory.kernel.tasks import TaskScope
+from functory.runtimes.port import RuntimeMissing
+from functory.sandbox.port import SandboxError
+
+START_S_GUESS = 0.15
+"""How long a start is taken to last before one was measured."""
+MEMORY_SHARE = 0.8
+_WEIGHT = 0.2
+"""Of the newest value in the moving means."""
+
+FunctionKey = tuple[str, str, str, str]
+"""account, region, name, version"""
+
+
+class _Waiter:
+    """An invocation without an environment."""
+
+    __slots__ = ("future", "invocation", "since")
+
+    def __init__(self, future: asyncio.Future[_Lease | Outcome], since: float, invocation: Invocation) -> None:
+        self.future = future
+        self.since = since
+        self.invocation = invocation
+
+
+class _Lease:
+    """The use of one environment for one invocation."""
+
+    __slots__ = ("environment", "spent_s")
+
+    def __init__(self, environment: Environment, spent_s: float = 0.0) -> None:
+        self.environment = environment
+        self.spent_s = spent_s
+
+
+class _Pool:
+    """The environments of one version and epoch."""
+
+    __slots__ = ("all", "idle", "mean_s", "recheck", "retired", "start_s", "starting", "version", "waiters")
+
+    def __init__(self, version: FunctionVersion) -> None:
+        self.version = version
+        self.idle: list[Environment] = []
+        self.all: set[Environment] = set()
+        self.waiters: deque[_Waiter] = deque()
+        self.starting = 0
+        self.retired = False
+        self.mean_s: float | None = None
+        self.start_s = START_S_GUESS
+        self.recheck: asyncio.TimerHandle | None = None
+
+    def demand(self, now: float) -> Demand:
+        overdue = sum(1 for waiter in self.waiters if now - waiter.since >= PATIENCE_S)
+        return Demand(len(self.waiters), overdue, len(self.all), self.starting, self.mean_s, self.start_s)
+
+
+class Environments:
+    """See the module.
+
+    Args:
+        settings: bounds and times.
+        neighbours: what starting needs.
+    """
+
+    def __init__(self, settings: EnvironmentSettings, neighbours: Neighbours) -> None:
+        self._settings = settings
+        self._driver = neighbours.driver
+        self._tasks = TaskScope("core.environments")
+        self._starter = Starter(neighbours, self._tasks)
+        self._log = log.get("core.environments")
+        self._pools: dict[FunctionKey, dict[str, _Pool]] = {}
+        self._start_slots = asyncio.Semaphore(settings.parallel_starts or 2 * (os.cpu_count() or 1))
+        self._memory_free_mib = settings.max_memory_mib or int(_machine_memory_mib() * MEMORY_SHARE)
+        self._sweep: asyncio.TimerHandle | None = None
+        self._closing = False
+
+    async def __aenter__(self) -> Self:
+        self._schedule_sweep()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    def count(self) -> int:
+        """How many environments exist now."""
+        return sum(len(pool.all) for epochs in self._pools.values() for pool in epochs.values())
+
+    # -- the way in
+
+    async def invoke(self, version: FunctionVersion, invocation: Invocation) -> Outcome:
+        """Run one invocation on an idle environment, or on the first that becomes free or ready.
+
+        Raises:
+            AwsError: no room (429) or no sandbox could be made (500); nothing ran.
+        """
+        pool = self._pool(version)
+        environment = self._take_idle(pool)
+        spent_s = 0.0
+        if environment is None:
+            lease = await self._wait(pool, invocation)
+            if isinstance(lease, Outcome):
+                return lease
+            environment, spent_s = lease.environment, lease.spent_s
+        outcome = await environment.invoke(invocation, spent_s)
+        seconds = outcome.duration_ms / 1000
+        pool.mean_s = seconds if pool.mean_s is None else pool.mean_s + _WEIGHT * (seconds - pool.mean_s)
+        return outcome
+
+    def _pool(self, version: FunctionVersion) -> _Pool:
+        key = (version.account_id, version.region, version.name, version.version)
+        epochs = self._pools.get(key)
+        if epochs is None:
+            epochs = self._pools[key] = {}
+        pool = epochs.get(version.epoch)
+        if pool is None:
+            pool = epochs[version.epoch] = _Pool(version)
+        return pool
+
+    def _take_idle(self, pool: _Pool) -> Environment | None:
+        while pool.idle:
+            environment = pool.idle.pop()
+            if environment.is_usable:
+                return environment
+            environment.retire()  # its runtime has hung up
+        return None
+
+    async def _wait(self, pool: _Pool, invocation: Invocation) -> _Lease | Outcome:
+        if self._closing:
+            raise AwsError("ServiceException", "The node is shutting down.")
+        loop = asyncio.get_running_loop()
+        waiter = _Waiter(loop.create_future(), loop.time(), invocation)
+        pool.waiters.append(waiter)
+        self._scale(pool)
+        try:
+            return await waiter.future
+        except asyncio.CancelledError:
+            self._give_up(pool, waiter)
+            raise
+
+    def _give_up(self, pool: _Pool, waiter: _Waiter) -> None:
+        """A caller went away while it waited; an environment it was just given goes back."""
+        if waiter in pool.waiters:
+            pool.waiters.remove(waiter)
+        elif waiter.future.done() and not waiter.future.cancelled() and waiter.future.exception() is None:
+            lease = waiter.future.result()
+            if isinstance(lease, _Lease):
+                self._offer(pool, lease.environment)
+
+    # -- scaling
+
+    def _scale(self, pool: _Pool) -> None:
+        now = asyncio.get_running_loop().time()
+        for _ in range(starts_needed(pool.demand(now))):
+            if not self._reserve(pool.version.memory_mib):
+                self._refuse_hopeless(pool)
+                break
+            pool.starting += 1
+            self._tasks.spawn(self._start(pool), f"start {pool.version.name}")
+        if pool.waiters and pool.recheck is None:
+            pool.recheck = asyncio.get_running_loop().call_later(PATIENCE_S, self._look_again, pool)
+
+    def _look_again(self, pool: _Pool) -> None:
+        pool.recheck = None
+        if pool.waiters and not self._closing:
+            self._scale(pool)
+
+    def _reserve(self, memory_mib: int) -> bool:
+        while self._memory_free_mib < memory_mib:
+            oldest = min(
+                (env for epochs in self._pools.values() for pool in epochs.values() for env in pool.idle),
+                key=lambda env: env.idle_since,
+                default=None,
+            )
+            if oldest is None:
+                return False
+            oldest.retire()
+        self._memory_free_mib -= memory_mib
+        return True
+
+    def _refuse_hopeless(self, pool: _Pool) -> None:
+        """No memory: callers that no environment will ever serve are told to come again."""
+        if pool.all or pool.starting:
+            return
+        while pool.waiters:
+            waiter = pool.waiters.popleft()
+            if not waiter.future.done():
+                waiter.future.set_exception(
+                    AwsError(
+                        "TooManyRequestsException",
+                        "Rate Exceeded.",
+                        members={"Reason": "ConcurrentInvocationLimitExceeded"},
+                    )
+                )
+
+    # -- starting
+
+    async def _start(self, pool: _Pool) -> None:
+        """One start, for whoever waits first when it is done."""
+        try:
+            await self._attempt(pool, phase="init", limit_s=self._settings.init_timeout_s, waiter=None)
+        finally:
+            pool.starting -= 1
+
+    @staticmethod
+    def _is_superfluous(pool: _Pool) -> bool:
+        return len(pool.waiters) < pool.starting and (bool(pool.all) or not pool.waiters)
+
+    async def _attempt(self, pool: _Pool, *, phase: str, limit_s: float, waiter: _Waiter | None) -> None:
+        """Start an environment and hand it over; ``waiter`` is bound to it when init is part of its invocation."""
+        loop = asyncio.get_running_loop()
+        try:
+            async with self._start_slots:
+                if waiter is None and self._is_superfluous(pool):
+                    self._memory_free_mib += pool.version.memory_mib
+                    return
+                began = loop.time()
+                environment = await self._starter.launch(
+                    pool.version, on_idle=lambda env: self._offer(pool, env), on_end=lambda env: self._end(pool, env)
+                )
+        except BaseException as error:
+            self._memory_free_mib += pool.version.memory_mib
+            self._fail_waiter(pool, waiter, error)
+            if isinstance(error, (RuntimeMissing, SandboxError, OSError)):
+                return
+            raise
+        failure = await self._starter.initialize(environment, phase, limit_s)
+        took_s = loop.time() - began
+        if failure is None:
+            self._started(pool, environment, took_s, waiter)
+        elif waiter is None:
+            await self._again_within_invocation(pool)
+        elif not waiter.future.done():
+            waiter.future.set_result(_failed_init(waiter.invocation, pool.version, failure, took_s))
+
+    def _started(self, pool: _Pool, environment: Environment, took_s: float, waiter: _Waiter | None) -> None:
+        """Init is done: to the waiter it was for, else to the first one."""
+        if waiter is None:
+            pool.start_s += _WEIGHT * (took_s - pool.start_s)
+        if environment.state is not EnvironmentState.IDLE:  # it died in the instant after its init
+            if waiter is not None:
+                self._fail_waiter(pool, waiter, None)
+            return
+        pool.all.add(environment)
+        if waiter is not None and not waiter.future.done():
+            waiter.future.set_result(_Lease(environment, took_s))
+        else:
+            self._offer(pool, environment)
+
+    async def _again_within_invocation(self, pool: _Pool) -> None:
+        """Repeat a failed init on the time of the first waiter."""
+        waiter = next((each for each in pool.waiters if not each.future.done()), None)
+        if waiter is None or not self._reserve(pool.version.memory_mib):
+            if waiter is not None:
+                self._refuse_hopeless(pool)
+            return
+        pool.waiters.remove(waiter)
+        await self._attempt(pool, phase="invoke", limit_s=float(pool.version.timeout_s), waiter=waiter)
+
+    def _fail_waiter(self, pool: _Pool, waiter: _Waiter | None, error: BaseException | None) -> None:
+        """Nothing could be started: tell the waiter the start was for."""
+        if waiter is None:
+            waiter = next((each for each in pool.waiters if not each.future.done()), None)
+            if waiter is None:
+                return
+            pool.waiters.remove(waiter)
+        if waiter.future.done():
+            return
+        if isinstance(error, RuntimeMissing):
+            request_id = waiter.invocation.request_id
+            document = failures.document("Runtime.Unavailable", f"RequestId: {request_id} Error: {error}")
+            waiter.future.set_result(
+                Outcome(OutcomeKind.RUNTIME_EXITED, request_id, document, "Unhandled", "Runtime.Unavailable")
+            )
+            return
+        if error is not None:
+            self._log.error("start_failed", function=pool.version.arn, error=str(error))
+        waiter.future.set_exception(AwsError("ServiceException", "No execution environment could be started."))
+
+    # -- going round
+
+    def _offer(self, pool: _Pool, environment: Environment) -> None:
+        """A free environment: to the first waiter, else onto the stack; a retired one ends."""
+        while pool.waiters:
+            waiter = pool.waiters.popleft()
+            if not waiter.future.done():
+                waiter.future.set_result(_Lease(environment))
+                return
+        if pool.retired or self._closing:
+            environment.retire()
+        else:
+            pool.idle.append(environment)
+
+    def _end(self, pool: _Pool, environment: Environment) -> None:
+        """An environment is out of use: forget it, clean up, and start another if someone waits."""
+        pool.all.discard(environment)
+        if environment in pool.idle:
+            pool.idle.remove(environment)
+        self._memory_free_mib += environment.version.memory_mib
+        self._tasks.spawn(self._dispose(pool, environment), f"dispose {environment.sandbox.id}")
+        if pool.waiters and not self._closing:
+            self._scale(pool)
+
+    async def _dispose(self, pool: _Pool, environment: Environment) -> None:
+        try:
+            await environment.dispose()
+        finally:
+            if pool.retired:
+                self._forget_empty(pool)
+
+    def _forget_empty(self, pool: _Pool) -> None:
+        if pool.all or pool.waiters or pool.starting:
+            return
+        version = pool.version
+        key = (version.account_id, version.region, version.name, version.version)
+        epochs = self._pools.get(key, {})
+        if epochs.get(version.epoch) is pool:
+            del epochs[version.epoch]
+            if not epochs:
+                del self._pools[key]
+
+    # -- change and time
+
+    def retire(self, version: FunctionVersion) -> None:
+        """End the environments of all other epochs of this function version."""
+        key = (version.account_id, version.region, version.name, version.version)
+        for epoch, pool in list(self._pools.get(key, {}).items()):
+            if epoch != version.epoch:
+                self._retire_pool(pool)
+
+    def remove(self, account_id: str, region: str, name: str, version: str | None) -> None:
+        """End every environment of a function, or of one version of it."""
+        for key, epochs in list(self._pools.items()):
+            if key[:3] == (account_id, region, name) and version in {None, key[3]}:
+                for pool in list(epochs.values()):
+                    self._retire_pool(pool)
+
+    def _retire_pool(self, pool: _Pool) -> None:
+        pool.retired = True
+        for environment in list(pool.idle):
+            environment.retire()
+        self._forget_empty(pool)
+
+    def _schedule_sweep(self) -> None:
+        interval_s = min(5.0, self._settings.idle_s / 4)
+        self._sweep = asyncio.get_running_loop().call_later(interval_s, self._end_idle)
+
+    def _end_idle(self) -> None:
+        now = asyncio.get_running_loop().time()
+        for epochs in list(self._pools.values()):
+            for pool in list(epochs.values()):
+                for environment in [env for env in pool.idle if now - env.idle_since >= self._settings.idle_s]:
+                    environment.retire()
+                self._forget_empty(pool)
+        self._schedule_sweep()
+
+    async def close(self) -> None:
+        """End everything: waiting callers are refused, running invocations are cut."""
+        self._closing = True
+        if self._sweep is not None:
+            self._sweep.cancel()
+        for epochs in self._pools.values():
+            for pool in epochs.values():
+                if pool.recheck is not None:
+                    pool.recheck.cancel()
+                while pool.waiters:
+                    waiter = pool.waiters.popleft()
+                    if not waiter.future.done():
+                        waiter.future.set_exception(AwsError("ServiceException", "The node is shutting down."))
+        await self._tasks.close()
+        await self._driver.close()
+
+
+def _failed_init(invocation: Invocation, version: FunctionVersion, failure: InitFailure, took_s: float) -> Outcome:
+    """The outcome of an invocation whose environment could not be initialised."""
+    request_id = invocation.request_id
+    extras = f"Status: error\tError Type: {failure.error_type}"
+    lines = [f"START RequestId: {request_id} Version: {version.version}"]
+    if failure.status == "timeout":
+        kind, extras = OutcomeKind.TIMED_OUT, "Status: timeout"
+        document = failures.timeout_document(request_id, float(version.timeout_s))
+        lines.append(f"RequestId: {request_id} Error: {failures.timeout_text(float(version.timeout_s))}")
+    elif failure.answer:
+        kind, document = OutcomeKind.FUNCTION_FAILED, failure.answer
+    elif failure.ended is not None:
+        kind, document = OutcomeKind.RUNTIME_EXITED, failures.exit_document(request_id, failure.ended)
+        lines += [f"RequestId: {request_id} Error: {failures.exit_text(failure.ended)}", failure.error_type]
+    else:
+        kind, document = OutcomeKind.FUNCTION_FAILED, failures.document(failure.error_type, "")
+    lines.append(f"END RequestId: {request_id}")
+    lines.append(failures.report_line(request_id, took_s * 1000, None, version.memory_mib, failure.memory_mib_used, extras))
+    failure.log.begin_tail()
+    failure.log.platform(*lines)
+    return Outcome(
+        kind,
+        request_id,
+        document,
+        "Unhandled",
+        failure.error_type,
+        log_tail=failure.log.end_tail() if invocation.want_tail else b"",
+        duration_ms=took_s * 1000,
+        billed_ms=failures.billed_ms(took_s * 1000, None),
+        memory_mib_used=failure.memory_mib_used,
+    )
+
+
+def _machine_memory_mib() -> int:
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // (1024 * 1024)

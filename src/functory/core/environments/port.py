@@ -1,0 +1,47 @@
+"""What the engine needs from its neighbours; ``wiring`` brings them together."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+from functory.core.environments.session import RuntimeSession
+from functory.core.environments.variables import Credentials
+from functory.core.functions.model import FunctionVersion
+
+Close = Callable[[], None]
+"""Stops serving a listener and closes it."""
+
+
+class ArtifactSource(Protocol):
+    """Where a function's code is."""
+
+    async def unpack(self, key: str) -> Path:
+        """The folder with the unpacked code of a blob key; made once per content, read-only for everyone."""
+
+
+class RuntimeApiHost(Protocol):
+    """Serves the Runtime API of one environment."""
+
+    async def serve(self, listener: socket.socket, session: RuntimeSession) -> Close:
+        """Answer calls that come in on ``listener`` from ``session``."""
+
+
+class EndpointHost(Protocol):
+    """Offers the node's AWS endpoint inside a sandbox."""
+
+    async def serve(self, listener: socket.socket) -> Close:
+        """Answer calls that come in on ``listener`` as the node's own endpoint does."""
+
+    @property
+    def url(self) -> str:
+        """The endpoint as processes on the host reach it."""
+
+
+class CredentialSource(Protocol):
+    """Gives functions the credentials of their role."""
+
+    async def credentials(self, version: FunctionVersion) -> Credentials:
+        """Credentials for one new environment of ``version``."""

@@ -1,0 +1,178 @@
+"""One runtime's conversation with its Runtime API, without sockets.
+
+The edge ``edges/runtime_api`` turns HTTP into calls of `RuntimeSession`; the environment listens through `SessionEvents`.
+Default-deny: a call that the runtime's state does not allow is answered with the error AWS's agent gives and changes
+nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from functory.core.environments.states import RUNTIME, RuntimeState
+from functory.kernel.errors import FunctoryError
+from functory.kernel.limits import SYNC_RESPONSE_BYTES
+
+
+class RuntimeApiError(FunctoryError):
+    """A call of the runtime that is refused: HTTP status and AWS's error type and text."""
+
+    def __init__(self, status: int, error_type: str, message: str) -> None:
+        super().__init__(f"{error_type}: {message}")
+        self.status = status
+        self.error_type = error_type
+        self.message = message
+
+
+class NextWaiter(Protocol):
+    """A runtime's open ``GET /runtime/invocation/next``."""
+
+    def deliver(self, headers: list[tuple[str, str]], body: bytes) -> None:
+        """Answer it with an event."""
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether the runtime's connection has ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the runtime said about an invocation or its init.
+
+    Attributes:
+        body: bytes as posted.
+        error_type: ``Lambda-Runtime-Function-Error-Type`` for an error (may be empty); None for a success.
+    """
+
+    body: bytes
+    error_type: str | None = None
+
+
+class SessionEvents(Protocol):
+    """What an environment wants to know; called on the event loop, must not raise."""
+
+    def runtime_ready(self) -> None:
+        """The runtime waits for an event: init is done, or the last invocation is completely over."""
+
+    def runtime_init_failed(self, answer: Answer) -> None:
+        """The runtime reported an init error."""
+
+    def runtime_answered(self, answer: Answer) -> None:
+        """The runtime gave the response or the error of the running invocation."""
+
+
+class RuntimeSession:
+    """The state of one runtime; see the module."""
+
+    def __init__(self, events: SessionEvents) -> None:
+        self._events = events
+        self._state = RuntimeState.STARTED
+        self._waiter: NextWaiter | None = None
+        self._request_id = ""
+
+    @property
+    def state(self) -> RuntimeState:
+        """Where the runtime is."""
+        return self._state
+
+    def _move(self, target: RuntimeState) -> None:
+        if not RUNTIME.allows(self._state, target):
+            raise RuntimeApiError(
+                403,
+                "InvalidStateTransition",
+                f"State transition from {self._state.value} to {target.value} failed for runtime. "
+                "Error: State transition is not allowed",
+            )
+        self._state = target
+
+    # -- what the runtime calls
+
+    def next(self, waiter: NextWaiter) -> None:
+        """``GET /runtime/invocation/next``; ``waiter`` is answered when there is an event.
+
+        A runtime that lost its connection may ask again while it is ready.
+
+        Raises:
+            RuntimeApiError: it may not ask now.
+        """
+        if self._state is RuntimeState.READY and (self._waiter is None or self._waiter.is_gone):
+            self._waiter = waiter
+            return
+        self._move(RuntimeState.READY)
+        self._waiter = waiter
+        self._events.runtime_ready()
+
+    def response(self, request_id: str, body: bytes, mode: str = "") -> None:
+        """``POST /runtime/invocation/{id}/response``.
+
+        Args:
+            request_id: of the path.
+            body: the payload; for ``mode`` ``streaming`` everything that was streamed.
+            mode: ``Lambda-Runtime-Function-Response-Mode``.
+
+        Raises:
+            RuntimeApiError: wrong id, mode or moment, or a body that is too large.
+        """
+        self._check_id(request_id)
+        if mode not in {"", "streaming"}:
+            raise RuntimeApiError(400, "InvalidFunctionResponseMode", "Invalid function response mode")
+        if len(body) > SYNC_RESPONSE_BYTES:
+            self.oversize_response(request_id)
+        self._move(RuntimeState.RESPONSE_SENT)
+        self._events.runtime_answered(Answer(body))
+
+    def oversize_response(self, request_id: str) -> None:
+        """A response beyond AWS's limit: the invocation fails, and so does this call.
+
+        Raises:
+            RuntimeApiError: always.
+        """
+        self._check_id(request_id)
+        self._move(RuntimeState.RESPONSE_SENT)
+        text = f"Response payload size exceeded maximum allowed payload size ({SYNC_RESPONSE_BYTES} bytes)."
+        document = f'{{"errorMessage":"{text}","errorType":"Function.ResponseSizeTooLarge"}}'
+        self._events.runtime_answered(Answer(document.encode(), "Function.ResponseSizeTooLarge"))
+        raise RuntimeApiError(
+            413, "RequestEntityTooLarge", f"Exceeded maximum allowed payload size ({SYNC_RESPONSE_BYTES} bytes)."
+        )
+
+    def error(self, request_id: str, body: bytes, error_type: str) -> None:
+        """``POST /runtime/invocation/{id}/error``.
+
+        Raises:
+            RuntimeApiError: wrong id or moment.
+        """
+        self._check_id(request_id)
+        self._move(RuntimeState.ERROR_SENT)
+        self._events.runtime_answered(Answer(body, error_type))
+
+    def init_error(self, body: bytes, error_type: str) -> None:
+        """``POST /runtime/init/error``.
+
+        Raises:
+            RuntimeApiError: init is over.
+        """
+        self._move(RuntimeState.INIT_ERROR)
+        self._events.runtime_init_failed(Answer(body, error_type))
+
+    def _check_id(self, request_id: str) -> None:
+        if request_id != self._request_id or not request_id:
+            raise RuntimeApiError(400, "InvalidRequestID", "Invalid request ID")
+
+    # -- what the environment calls
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether an event could be sent now over a live connection."""
+        return self._state is RuntimeState.READY and self._waiter is not None and not self._waiter.is_gone
+
+    def send(self, request_id: str, headers: list[tuple[str, str]], payload: bytes) -> None:
+        """Give the waiting runtime an event; only while `is_waiting`."""
+        waiter = self._waiter
+        if waiter is None:
+            raise RuntimeError("no runtime is waiting")
+        self._move(RuntimeState.RUNNING)
+        self._waiter = None
+        self._request_id = request_id
+        waiter.deliver(headers, payload)

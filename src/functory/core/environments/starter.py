@@ -1,0 +1,165 @@
+"""Making an environment: runtime, code, sandbox, Runtime API, launch, init.
+
+What goes wrong before any code of the function runs is an exception (the machine's or the operator's fault:
+`RuntimeMissing`, `SandboxError`); what goes wrong in the function's init is an `InitFailure`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from functory.core.environments.environment import Environment, InitFailure
+from functory.core.environments.log_stream import LogStream, stream_name
+from functory.core.environments.port import ArtifactSource, Close, CredentialSource, EndpointHost, RuntimeApiHost
+from functory.core.environments.variables import Surroundings, expand, places, variables
+from functory.core.functions.model import FunctionVersion
+from functory.core.invocations.log_sink import LogSink
+from functory.kernel.clock import Clock
+from functory.kernel.ids import Ids
+from functory.kernel.limits import MIB_PER_VCPU, OPEN_FILES, PROCESSES
+from functory.kernel.tasks import TaskScope
+from functory.runtimes.install import runtime_version_arn
+from functory.runtimes.port import ReadyRuntime, RuntimeCatalog
+from functory.sandbox.port import Command, Limits, Mount, Sandbox, SandboxDriver, SandboxSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbours:
+    """Everything a start needs from other rooms."""
+
+    driver: SandboxDriver
+    runtimes: RuntimeCatalog
+    artifacts: ArtifactSource
+    runtime_api: RuntimeApiHost
+    endpoint: EndpointHost
+    credentials: CredentialSource
+    sink: LogSink
+    clock: Clock
+    ids: Ids
+    mounts: Sequence[Mount] = ()
+
+
+class Starter:
+    """See the module.
+
+    Args:
+        tasks: owns the watcher of each sandbox; belongs to the pool.
+    """
+
+    def __init__(self, neighbours: Neighbours, tasks: TaskScope) -> None:
+        self._with = neighbours
+        self._tasks = tasks
+
+    async def launch(
+        self,
+        version: FunctionVersion,
+        *,
+        on_idle: Callable[[Environment], None],
+        on_end: Callable[[Environment], None],
+    ) -> Environment:
+        """An environment whose runtime has just been started; see `Environment` for the callbacks.
+
+        Raises:
+            RuntimeMissing: the runtime's interpreter is not on this machine.
+            SandboxError: no sandbox could be made.
+        """
+        near = self._with
+        runtime = await near.runtimes.resolve(version.runtime)
+        code = await near.artifacts.unpack(version.code_key)
+        log = LogStream(version, stream_name(version, near.clock.epoch_s(), near.ids), near.sink, near.clock)
+        sandbox = await near.driver.prepare(self._spec(version, runtime, Mount(code, "/var/task")))
+        closers: list[Close] = []
+        try:
+            environment = Environment(version, sandbox, log, near.clock, on_idle, on_end)
+            closers.append(await near.runtime_api.serve(sandbox.runtime_listener, environment.session))
+            if sandbox.aws_listener is not None:
+                closers.append(await near.endpoint.serve(sandbox.aws_listener))
+            log.platform(_init_start(version, runtime))
+            command = await self._command(version, runtime, sandbox, log)
+            environment.launched()
+            await sandbox.launch(command, log.output, log.telemetry)
+        except BaseException:
+            for close in closers:
+                close()
+            await sandbox.dispose()
+            raise
+        self._tasks.spawn(_watch(environment, closers), f"environment {sandbox.id}")
+        return environment
+
+    @staticmethod
+    async def initialize(environment: Environment, phase: str, limit_s: float) -> InitFailure | None:
+        """Wait for the end of init; None when the environment is ready.
+
+        Args:
+            phase: ``init``, or ``invoke`` for an init that is repeated within an invocation.
+            limit_s: how long init may take.
+        """
+        failure = await environment.initialized(limit_s)
+        if failure is not None:
+            environment.sandbox.drain()
+            environment.log.flush()
+            environment.log.platform(_init_report(failure, phase))
+        return failure
+
+    def _spec(self, version: FunctionVersion, runtime: ReadyRuntime, task: Mount) -> SandboxSpec:
+        near = self._with
+        return SandboxSpec(
+            id=f"fn-{near.ids.hex(16)}",
+            mounts=(task, *(Mount(mount.source, mount.target) for mount in runtime.mounts), *near.mounts),
+            limits=Limits(
+                memory_mib=version.memory_mib,
+                vcpu=version.memory_mib / MIB_PER_VCPU,
+                tmp_mib=version.ephemeral_mib,
+                processes=PROCESSES,
+                open_files=OPEN_FILES,
+            ),
+        )
+
+    async def _command(self, version: FunctionVersion, runtime: ReadyRuntime, sandbox: Sandbox, log: LogStream) -> Command:
+        near = self._with
+        around = Surroundings(
+            paths=sandbox.paths,
+            runtime_api=sandbox.runtime_address,
+            endpoint_url=f"http://{sandbox.aws_address}" if sandbox.aws_address else near.endpoint.url,
+            log_stream=log.name,
+            telemetry_fd=sandbox.telemetry_fd,
+        )
+        env = variables(
+            version,
+            runtime,
+            around,
+            await near.credentials.credentials(version),
+            is_custom=near.runtimes.is_custom(version.runtime),
+        )
+        values = places(sandbox.paths)
+        return Command(tuple(expand(part, values) for part in runtime.argv), env, values["task"])
+
+
+async def _watch(environment: Environment, closers: Sequence[Close]) -> None:
+    """Tell the environment when its runtime ends, and stop serving it."""
+    try:
+        ended = await environment.sandbox.wait()
+        environment.runtime_ended(ended)
+    finally:
+        for close in closers:
+            close()
+
+
+def _init_start(version: FunctionVersion, runtime: ReadyRuntime) -> str:
+    name, number = runtime_label(runtime)
+    arn = runtime_version_arn(version.region, runtime)
+    return f"INIT_START Runtime Version: {name}:{number}\tRuntime Version ARN: {arn}"
+
+
+def runtime_label(runtime: ReadyRuntime) -> tuple[str, str]:
+    """``("python", "3.12.1")`` of ``python3.12``; ``("provided", "al2023")`` of ``provided.al2023``."""
+    if not runtime.version:
+        name, _, number = runtime.id.partition(".")
+        return name, number
+    return runtime.id.rstrip("x.").rstrip("0123456789."), runtime.version
+
+
+def _init_report(failure: InitFailure, phase: str) -> str:
+    report = f"INIT_REPORT Init Duration: {failure.init_ms:.2f} ms\tPhase: {phase}\tStatus: {failure.status}"
+    return report if failure.status == "timeout" else f"{report}\tError Type: {failure.error_type}"
