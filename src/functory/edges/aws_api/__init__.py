@@ -1,0 +1,1 @@
+"""The HTTP endpoint of all AWS APIs of this node."""

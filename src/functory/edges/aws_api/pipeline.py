@@ -1,0 +1,161 @@
+"""From an HTTP request to an HTTP response: the ordered steps of every AWS call, on one screen.
+
+1. a path of the node's own (health, code links) is answered by `own`;
+2. Lambda's Invoke takes the short way: no model work, no generic parsing;
+3. route: which service, operation, account and region;
+4. parse the parameters, check the model's constraints;
+5. call the operation;
+6. serialise its result, or the error, in the caller's protocol.
+
+Anything that escapes an operation and is not an `AwsError` is our fault: it is logged once with its traceback and answered
+as the service's internal error. This is the one place of the edge that catches everything.
+"""
+
+from __future__ import annotations
+
+import re
+import urllib.parse
+from collections.abc import Awaitable, Callable
+from functools import lru_cache
+from typing import Protocol
+
+from functory.aws import codec, model, sigv4
+from functory.aws.errors import AwsError
+from functory.aws.http import HttpRequest, HttpResponse
+from functory.aws.routing import Route, Router
+from functory.aws.validation import validate
+from functory.core.calls import CallContext, Calls
+from functory.edges.aws_api.limits import is_invoke, too_large
+from functory.kernel import log
+from functory.kernel.ids import Ids
+from functory.kernel.settings import NodeSettings
+
+OWN_PREFIX = "/_functory/"
+
+_INTERNAL_ERRORS = {"lambda": "ServiceException", "sqs": "InternalError", "s3": "InternalError"}
+_SCOPE = re.compile(r"Credential=([^/,\s]+)/\d{8}/([a-z0-9-]+)/lambda/aws4_request")
+
+
+class InvokeEntry(Protocol):
+    """Lambda's Invoke for callers that have the HTTP request at hand."""
+
+    async def answer(self, ctx: CallContext, request: HttpRequest, function_name: str) -> HttpResponse:
+        """Run one Invoke.
+
+        Raises:
+            AwsError: it was refused.
+        """
+
+
+class OwnRoutes(Protocol):
+    """Paths that are the node's own."""
+
+    async def answer(self, request: HttpRequest) -> HttpResponse:
+        """Answer a request whose path begins with `OWN_PREFIX`."""
+
+
+class Pipeline:
+    """See the module."""
+
+    def __init__(self, calls: Calls, invoke: InvokeEntry, own: OwnRoutes, ids: Ids, settings: NodeSettings) -> None:
+        self._calls = calls
+        self._invoke = invoke
+        self._own = own
+        self._ids = ids
+        self._settings = settings
+        self._router = Router(calls.names())
+        self._log = log.get("edges.aws_api")
+
+    async def answer(self, request: HttpRequest, *, oversize: bool = False) -> HttpResponse:
+        """The response to one request; never raises but for cancellation.
+
+        Args:
+            oversize: the body was longer than `limits.body_limit` and is not there.
+        """
+        if is_invoke(request):
+            return await self._answer_invoke(request, oversize=oversize)
+        if request.path.startswith(OWN_PREFIX):
+            return await self._guard(lambda: self._own.answer(request), "functory", "rest-json", self._ids.uuid())
+        request_id = self._ids.uuid()
+        try:
+            route = self._router.route(request, self._settings.default_account, self._settings.default_region)
+        except AwsError as error:
+            return codec.serialize_error(model.service("lambda"), "rest-json", error, request_id)
+        if route is None:
+            unknown = AwsError("UnknownOperationException", "The request is of no service of this node.", status=404)
+            return codec.serialize_error(model.service("lambda"), "rest-json", unknown, request_id)
+        return await self._guard(
+            lambda: self._call(request, route, request_id, oversize=oversize), route.service, route.protocol, request_id
+        )
+
+    async def _call(self, request: HttpRequest, route: Route, request_id: str, *, oversize: bool) -> HttpResponse:
+        operation = self._calls.find(route.service, route.operation)
+        if operation is None:
+            raise AwsError(
+                "NotImplementedException",
+                f"Functory does not support {route.service}:{route.operation} yet.",
+                status=501,
+            )
+        if oversize:
+            raise too_large(request, route.operation)
+        shape = model.operation(route.service, route.operation)
+        parameters = codec.parse_request(shape, route.protocol, request, route.path_params)
+        validate(shape, parameters)
+        context = CallContext(route.account_id, route.region, request_id, endpoint_of(request))
+        result = await operation(context, parameters)
+        return codec.serialize_response(shape, route.protocol, result, request_id)
+
+    async def _answer_invoke(self, request: HttpRequest, *, oversize: bool) -> HttpResponse:
+        """Invoke's short way."""
+        request_id = self._ids.uuid()
+
+        async def call() -> HttpResponse:
+            if oversize:
+                raise too_large(request, "Invoke")
+            account, region = self._scope_of(request)
+            name = request.path[len("/2015-03-31/functions/") : -len("/invocations")]
+            if "%" in name:
+                name = urllib.parse.unquote(name)
+            context = CallContext(account, region, request_id)
+            return await self._invoke.answer(context, request, name)
+
+        return await self._guard(call, "lambda", "rest-json", request_id)
+
+    def _scope_of(self, request: HttpRequest) -> tuple[str, str]:
+        found = _account_and_region(request.headers.get("authorization", ""), self._settings.default_account)
+        if found is not None:
+            return found
+        scope = sigv4.parse_scope(request)
+        if scope is None:
+            return self._settings.default_account, self._settings.default_region
+        return sigv4.account_id(scope.access_key, self._settings.default_account), scope.region
+
+    async def _guard(
+        self, call: Callable[[], Awaitable[HttpResponse]], service: str, protocol: str, request_id: str
+    ) -> HttpResponse:
+        """Run one call; every error becomes an answer."""
+        shown = service if service != "functory" else "lambda"
+        try:
+            return await call()
+        except AwsError as error:
+            return codec.serialize_error(model.service(shown), protocol, error, request_id)
+        except Exception as error:  # noqa: BLE001  the edge's translator: whatever a service lets out is our fault
+            self._log.error("call_failed", service=service, request_id=request_id, exc_info=error)
+            code = _INTERNAL_ERRORS.get(service, "InternalFailure")
+            internal = AwsError(code, "An internal error occurred.", status=500)
+            return codec.serialize_error(model.service(shown), protocol, internal, request_id)
+
+
+@lru_cache(maxsize=1024)
+def _account_and_region(authorization: str, default_account: str) -> tuple[str, str] | None:
+    """The account and region of an ordinary Lambda signature; None when it is something else."""
+    found = _SCOPE.search(authorization)
+    if found is None:
+        return None
+    return sigv4.account_id(found[1], default_account), found[2]
+
+
+def endpoint_of(request: HttpRequest) -> str:
+    """The base URL under which the caller reached this node."""
+    scheme = "https" if request.secure else "http"
+    return f"{scheme}://{request.headers.get('host') or '127.0.0.1'}"
