@@ -209,6 +209,6 @@ def _run_unit(unit: Unit, connection: Connection, driver: Any) -> None:
 
 
 def _fail(group: Sequence[Unit], error: StoreError, cause: BaseException | None) -> None:
-    error.__cause__ = cause
     for unit in group:
-        unit.error = error
+        unit.error = StoreError(*error.args)  # one each: a raised exception grows its own traceback
+        unit.error.__cause__ = cause

@@ -92,7 +92,9 @@ def upsert(
     else:
         statement = statement.on_conflict_do_nothing(index_elements=list(keys))
     rows = dict(values) if isinstance(values, Mapping) else [dict(row) for row in values]
-    return connection.execute(statement, rows).rowcount if rows else 0
+    if not rows:
+        return 0
+    return connection.execute(statement, rows, execution_options={"preserve_rowcount": True}).rowcount
 
 
 class Blobs(Protocol):

@@ -111,6 +111,8 @@ class SqliteStore:
             if fault := store_error(error):
                 raise fault from error
             raise
+        except StopIteration as error:  # a future refuses it
+            raise RuntimeError(f"the unit of work raised {error!r}") from error
 
     async def write(self, work: Callable[[Connection], T]) -> T:
         """See `functory.store.port.Store`."""
