@@ -42,6 +42,8 @@ WAITING_MAX = 4096
 """Units that may wait for the writing thread; more callers wait outside."""
 CHECKPOINT_PAGES = 2000
 LOG_BYTES_MAX = 64 * 1024 * 1024
+FOLD_TIMEOUT_MS = 50
+"""How long writers may stand still while the log waits for readers to leave it."""
 BUSY_TIMEOUT_MS = 5000
 """How long to wait for another process (a backup, a shell) that holds the database."""
 
@@ -70,6 +72,7 @@ class SqliteStore:
         self._lock = lock
         self._write_engine = writer
         self._read_engine = reader
+        self._log_bytes_granted = 0
         self._room = asyncio.Semaphore(WAITING_MAX)
         self._closing: asyncio.Future[None] | None = None
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="functory-store-reader")
@@ -151,13 +154,18 @@ class SqliteStore:
     def _bound_log(self, connection: Connection) -> None:
         """Fold the log into the database when SQLite's own turns could not."""
         try:
-            if self._log_path.stat().st_size <= LOG_BYTES_MAX:
-                return
+            size = self._log_path.stat().st_size
         except FileNotFoundError:
             return
+        if size <= LOG_BYTES_MAX + self._log_bytes_granted:
+            return
         driver: Any = connection.connection.driver_connection
+        driver.execute(f"PRAGMA busy_timeout={FOLD_TIMEOUT_MS}")
         busy, _, _ = driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-        _log.info("store_log_folded", complete=not busy)
+        driver.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
+        # A reader is in the way: let the log grow a little before insisting again.
+        self._log_bytes_granted = size - LOG_BYTES_MAX + LOG_BYTES_MAX // 8 if busy else 0
+        _log.info("store_log_folded", complete=not busy, log_bytes=size)
 
 
 def store_error(error: DBAPIError) -> StoreError | None:
