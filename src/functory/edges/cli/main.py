@@ -82,11 +82,11 @@ def cli() -> None:
 
     \b
     A first day:
-      functory doctor                             what works here
-      functory up -d                              start a node in the background
+      functory doctor                             # what works here
+      functory up -d                              # start a node in the background
       functory deploy examples/hello_python --name hello
       functory invoke hello --payload '{"name": "world"}' --tail
-      eval "$(functory env)"                      now AWS CLI, SDKs, SAM, Terraform use the node
+      eval "$(functory env)"                      # now AWS CLI, SDKs, SAM, Terraform use the node
       functory down
     """  # noqa: D301  \b is click's mark for "do not wrap"
 

@@ -67,7 +67,7 @@ def up(
       functory up
       functory up -d --port 0 --data-dir ./state
       functory up --mount ~/models:/mnt/models:ro
-      functory up --driver process            without isolation, where no OCI runtime works
+      functory up --driver process            # without isolation, where no OCI runtime works
 
     Nothing is authenticated yet: an address that other machines can reach is refused unless --insecure is said.
     """  # noqa: D301  \b is click's mark for "do not wrap"

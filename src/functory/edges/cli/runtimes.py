@@ -42,8 +42,8 @@ def runtimes(ctx: click.Context, *, as_json: bool) -> None:
 
     \b
     Examples:
-      functory runtimes                       which are ready, and how to get the others
-      functory runtimes install --found       for every interpreter that is on this machine
+      functory runtimes                       # which are ready, and how to get the others
+      functory runtimes install --found       # for every interpreter that is on this machine
       functory runtimes install python3.12 nodejs22.x
     """  # noqa: D301
     if ctx.invoked_subcommand is not None:
