@@ -15,11 +15,11 @@ declared on `METADATA` and created by Alembic migrations.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
-from sqlalchemy import Connection, MetaData
+from sqlalchemy import Connection, MetaData, Table
 
 from functory.kernel.errors import FunctoryError
 
@@ -60,6 +60,41 @@ class Store(Protocol):
 
     async def close(self) -> None:
         """Finish the writes that were accepted, then release everything."""
+
+
+def upsert(
+    connection: Connection,
+    table: Table,
+    values: Mapping[str, Any] | Sequence[Mapping[str, Any]],
+    keys: Sequence[str],
+    update: Sequence[str] = (),
+) -> int:
+    """Insert rows; where a row with the same ``keys`` exists, set its ``update`` columns to the new values instead.
+
+    Args:
+        connection: of the unit of work.
+        table: where.
+        values: one row, or many rows that all have the same columns.
+        keys: the columns of a primary key or unique constraint.
+        update: columns to overwrite; none: an existing row is left as it is.
+
+    Returns:
+        How many rows were inserted or updated.
+    """
+    if connection.dialect.name == "postgresql":
+        from sqlalchemy.dialects.postgresql import insert
+    else:
+        from sqlalchemy.dialects.sqlite import insert  # type: ignore[assignment]
+    statement = insert(table)
+    if update:
+        new = {name: statement.excluded[name] for name in update}
+        statement = statement.on_conflict_do_update(index_elements=list(keys), set_=new)
+    else:
+        statement = statement.on_conflict_do_nothing(index_elements=list(keys))
+    rows = dict(values) if isinstance(values, Mapping) else [dict(row) for row in values]
+    if not rows:
+        return 0
+    return connection.execute(statement, rows, execution_options={"preserve_rowcount": True}).rowcount
 
 
 class Blobs(Protocol):

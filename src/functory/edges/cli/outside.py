@@ -1,0 +1,88 @@
+"""Everything a command touches beyond its own words, in one value, so that tests hand in fakes instead of patching.
+
+click carries it as the context object. `Outside.real` is what the command line uses; its functions import what they need
+when they are called. ``wiring`` stands above the edges, so it is reached by name and never imported here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import os
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+import click
+
+if TYPE_CHECKING:
+    from functory.edges.cli.client import Endpoint
+    from functory.kernel.settings import RuntimeSettings, Settings
+
+
+class ReadyInfo(Protocol):
+    """What a node tells when it is ready."""
+
+    url: str
+    driver: str
+    data_dir: str
+    version: str
+
+
+RunNode = Callable[["Settings", Callable[[ReadyInfo], None]], int]
+"""Run a node until it is told to stop; returns its exit code. Calls the second argument once, when it takes requests."""
+
+
+def _run_node(settings: Settings, ready: Callable[[ReadyInfo], None]) -> int:
+    run = cast("RunNode", importlib.import_module("functory.wiring").run_node)
+    return run(settings, ready)
+
+
+def _client(service: str, endpoint: Endpoint) -> Any:
+    from functory.edges.cli.client import connect
+
+    return connect(service, endpoint)
+
+
+def _get_json(url: str, timeout_s: float) -> dict[str, Any]:
+    from functory.edges.cli.client import get_json
+
+    return get_json(url, timeout_s)
+
+
+def _catalog(settings: RuntimeSettings) -> Any:
+    return importlib.import_module("functory.runtimes.catalog").Catalog(settings)
+
+
+def _sandbox_checks() -> Iterable[Any]:
+    found = importlib.import_module("functory.sandbox.probe").doctor()
+    return cast("Iterable[Any]", asyncio.run(found) if asyncio.iscoroutine(found) else found)
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """What commands ask of the world.
+
+    Attributes:
+        environ: environment variables.
+        run_node: see `RunNode`.
+        client: an AWS client of a service at an endpoint.
+        get_json: body of a GET as an object; raises ``OSError`` when nothing answers, ``ValueError`` when it is no JSON.
+        catalog: the runtime catalogue of a settings section.
+        sandbox_checks: what isolation has to say to ``doctor``.
+        epoch_s: the time.
+        wait: pause between two looks at the node.
+    """
+
+    environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    run_node: RunNode = _run_node
+    client: Callable[[str, Endpoint], Any] = _client
+    get_json: Callable[[str, float], dict[str, Any]] = _get_json
+    catalog: Callable[[RuntimeSettings], Any] = _catalog
+    sandbox_checks: Callable[[], Iterable[Any]] = _sandbox_checks
+    epoch_s: Callable[[], float] = time.time
+    wait: Callable[[float], None] = time.sleep
+
+
+pass_outside = click.make_pass_decorator(Outside, ensure=True)
