@@ -19,8 +19,8 @@ from functory.kernel.clock import Clock
 from functory.kernel.ids import Ids
 from functory.kernel.limits import MIB_PER_VCPU, OPEN_FILES, PROCESSES
 from functory.kernel.tasks import TaskScope
-from functory.runtimes.install import runtime_version_arn
 from functory.runtimes.port import ReadyRuntime, RuntimeCatalog
+from functory.runtimes.version import runtime_version_arn
 from functory.sandbox.port import Command, Limits, Mount, Sandbox, SandboxDriver, SandboxSpec
 
 

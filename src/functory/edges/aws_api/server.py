@@ -45,7 +45,7 @@ class AwsApi:
         """
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         listener = socket.create_server((host, port), family=family, backlog=1024)
-        listener.setblocking(False)  # noqa: FBT003  socket's signature
+        listener.setblocking(False)
         bound = listener.getsockname()[1]
         shown = f"[{host}]" if family is socket.AF_INET6 else host
         await self._server.serve(listener, self._handle)

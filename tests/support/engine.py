@@ -1,0 +1,308 @@
+"""The engine with everything around it scripted: no sockets, no processes, virtual time.
+
+A *script* plays the function: an async function that gets a `FakeRuntime` and calls its Runtime API. When it returns, the
+"process" has ended with the status it returned.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from functory.core.admission.permits import Admission
+from functory.core.environments.pool import Environments
+from functory.core.environments.port import Close
+from functory.core.environments.session import RuntimeApiError, RuntimeSession
+from functory.core.environments.starter import Neighbours
+from functory.core.environments.variables import Credentials
+from functory.core.functions.model import FunctionVersion
+from functory.core.invocations.invoker import Invocations
+from functory.core.invocations.outcome import Invocation
+from functory.kernel.clock import LoopClock
+from functory.kernel.ids import SeededIds
+from functory.kernel.settings import EnvironmentSettings, LambdaSettings
+from functory.runtimes.port import ReadyRuntime, RuntimeMissing, RuntimeStatus
+from functory.sandbox.port import Capabilities, Command, Exit, OutputSink, SandboxError, SandboxSpec
+
+
+@dataclass
+class Event:
+    """What a scripted runtime got from ``next``."""
+
+    headers: dict[str, str]
+    payload: bytes
+
+    @property
+    def request_id(self) -> str:
+        return self.headers["Lambda-Runtime-Aws-Request-Id"]
+
+
+class _Waiter:
+    def __init__(self) -> None:
+        self.future: asyncio.Future[Event] = asyncio.get_running_loop().create_future()
+
+    def deliver(self, headers: list[tuple[str, str]], body: bytes) -> None:
+        self.future.set_result(Event(dict(headers), body))
+
+    @property
+    def is_gone(self) -> bool:
+        return self.future.cancelled()
+
+
+class FakeRuntime:
+    """What a script has in its hands."""
+
+    def __init__(self, sandbox: FakeSandbox, session: RuntimeSession, command: Command, output: OutputSink) -> None:
+        self.sandbox = sandbox
+        self.session = session
+        self.env = command.env
+        self.command = command
+        self._output = output
+
+    async def next(self) -> Event:
+        waiter = _Waiter()
+        self.session.next(waiter)
+        return await waiter.future
+
+    def respond(self, event: Event, body: bytes) -> None:
+        self.session.response(event.request_id, body)
+
+    def fail(self, event: Event, body: bytes, kind: str) -> None:
+        self.session.error(event.request_id, body, kind)
+
+    def init_error(self, body: bytes, kind: str) -> None:
+        self.session.init_error(body, kind)
+
+    def print(self, text: str) -> None:
+        self._output(text.encode())
+
+
+Script = Callable[[FakeRuntime], Awaitable[Exit | None]]
+
+
+async def echo(runtime: FakeRuntime) -> Exit | None:
+    """A function that answers with its event."""
+    while True:
+        event = await runtime.next()
+        runtime.respond(event, event.payload)
+
+
+def sleeper(seconds: float, init_s: float = 0.0) -> Script:
+    """A function whose handler takes ``seconds`` and whose init takes ``init_s``."""
+
+    async def script(runtime: FakeRuntime) -> Exit | None:
+        await asyncio.sleep(init_s)
+        while True:
+            event = await runtime.next()
+            await asyncio.sleep(seconds)
+            runtime.respond(event, b'"done"')
+
+    return script
+
+
+class FakeSandbox:
+    """A sandbox whose process is a script."""
+
+    telemetry_fd = None
+    aws_listener = None
+    aws_address = None
+    runtime_address = "169.254.100.1:9001"
+
+    def __init__(self, driver: FakeDriver, spec: SandboxSpec) -> None:
+        self.id = spec.id
+        self.spec = spec
+        self.paths: Mapping[str, str] = {mount.target: mount.target for mount in spec.mounts}
+        self.runtime_listener = socket.socket()
+        self._driver = driver
+        self._exit: asyncio.Future[Exit] = asyncio.get_running_loop().create_future()
+        self._process: asyncio.Task[None] | None = None
+        self.is_disposed = False
+
+    async def launch(self, command: Command, output: OutputSink, telemetry: OutputSink) -> None:
+        await asyncio.sleep(self._driver.start_s)
+        if self._driver.broken:
+            raise SandboxError(self._driver.broken)
+        runtime = FakeRuntime(self, self._driver.sessions[self.runtime_listener], command, output)
+        self._process = asyncio.get_running_loop().create_task(self._play(self._driver.script, runtime))
+
+    async def _play(self, script: Script, runtime: FakeRuntime) -> None:
+        try:
+            ended = await script(runtime) or Exit(code=0)
+        except RuntimeApiError:
+            ended = Exit(code=1)
+        if not self._exit.done():
+            self._exit.set_result(ended)
+
+    def drain(self) -> None:
+        return None
+
+    async def wait(self) -> Exit:
+        return await asyncio.shield(self._exit)
+
+    def terminate(self) -> None:
+        return None
+
+    async def kill(self) -> None:
+        if self._process is not None:
+            self._process.cancel()
+        if not self._exit.done():
+            self._exit.set_result(Exit(signal=9))
+
+    async def freeze(self) -> None:
+        return None
+
+    async def thaw(self) -> None:
+        return None
+
+    def memory_peak_bytes(self) -> int:
+        return 36 * 1024 * 1024 - 5
+
+    async def dispose(self) -> None:
+        await self.kill()
+        self.runtime_listener.close()
+        if not self.is_disposed:
+            self.is_disposed = True
+            self._driver.live.discard(self)
+
+
+class FakeDriver:
+    """Makes `FakeSandbox`es that play ``script``."""
+
+    name = "fake"
+    capabilities = Capabilities(
+        isolation=False, memory_limit=False, cpu_limit=False, tmp_limit=False, private_network=False, freeze=False
+    )
+
+    def __init__(self, script: Script, start_s: float = 0.1) -> None:
+        self.script = script
+        self.start_s = start_s
+        self.broken = ""
+        self.sessions: dict[socket.socket, RuntimeSession] = {}
+        self.live: set[FakeSandbox] = set()
+        self.made = 0
+        self.most_live = 0
+
+    async def start(self) -> None:
+        return None
+
+    async def prepare(self, spec: SandboxSpec) -> FakeSandbox:
+        self.made += 1
+        sandbox = FakeSandbox(self, spec)
+        self.live.add(sandbox)
+        self.most_live = max(self.most_live, len(self.live))
+        return sandbox
+
+    async def close(self) -> None:
+        for sandbox in list(self.live):
+            await sandbox.dispose()
+
+    # RuntimeApiHost
+
+    async def serve(self, listener: socket.socket, session: RuntimeSession) -> Close:
+        self.sessions[listener] = session
+        return listener.close
+
+
+class FakeRuntimes:
+    """Knows ``python3.12`` and nothing else."""
+
+    def is_known(self, runtime: str) -> bool:
+        return runtime == "python3.12"
+
+    def is_custom(self, runtime: str) -> bool:
+        return runtime.startswith("provided")
+
+    async def resolve(self, runtime: str) -> ReadyRuntime:
+        if not self.is_known(runtime):
+            raise RuntimeMissing(f"Runtime {runtime} is not installed on this node.")
+        return ReadyRuntime(runtime, "3.12.1", ("{lang}/bin/python",), {"PYTHONPATH": "{runtime}"}, ())
+
+    async def list(self) -> list[RuntimeStatus]:
+        return []
+
+
+class FakeArtifacts:
+    async def unpack(self, key: str) -> Path:
+        return Path("/nowhere") / key
+
+
+class FakeEndpoint:
+    url = "http://127.0.0.1:4566"
+
+    async def serve(self, listener: socket.socket) -> Close:
+        return listener.close
+
+
+class FakeCredentials:
+    async def credentials(self, version: FunctionVersion) -> Credentials:
+        return Credentials(version.account_id, "secret", "token")
+
+
+@dataclass
+class FakeSink:
+    events: list[tuple[str, str]] = field(default_factory=list)
+
+    def append(self, account_id: str, region: str, group: str, stream: str, events: Sequence[tuple[int, str]]) -> None:
+        self.events += [(stream, text) for _, text in events]
+
+    def texts(self) -> list[str]:
+        return [text for _, text in self.events]
+
+
+@dataclass
+class Engine:
+    """An engine over a fake driver."""
+
+    driver: FakeDriver
+    environments: Environments
+    invocations: Invocations
+    sink: FakeSink
+    ids: SeededIds
+
+    async def call(self, version: FunctionVersion, payload: bytes = b"{}", *, tail: bool = False):  # type: ignore[no-untyped-def]
+        return await self.invocations.invoke(version, Invocation(self.ids.uuid(), payload, version.arn, want_tail=tail))
+
+    async def __aenter__(self) -> Engine:
+        await self.environments.__aenter__()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.environments.close()
+
+
+def engine(
+    script: Script = echo,
+    *,
+    start_s: float = 0.1,
+    settings: EnvironmentSettings | None = None,
+    account_concurrency: int = 1000,
+) -> Engine:
+    """A fresh engine; call on the loop that runs it."""
+    driver = FakeDriver(script, start_s)
+    sink = FakeSink()
+    clock, ids = LoopClock(), SeededIds(1)
+    neighbours = Neighbours(
+        driver, FakeRuntimes(), FakeArtifacts(), driver, FakeEndpoint(), FakeCredentials(), sink, clock, ids
+    )
+    environments = Environments(settings or EnvironmentSettings(max_memory_mib=100_000, parallel_starts=1000), neighbours)
+    admission = Admission(LambdaSettings(account_concurrency=account_concurrency))
+    return Engine(driver, environments, Invocations(admission, environments, clock, ids), sink, ids)
+
+
+def version(name: str = "f", **changes: object) -> FunctionVersion:
+    """A function version."""
+    facts: dict[str, object] = {
+        "account_id": "000000000000",
+        "region": "us-east-1",
+        "name": name,
+        "version": "$LATEST",
+        "epoch": "1",
+        "code_key": "k",
+        "runtime": "python3.12",
+        "handler": "app.handler",
+        "log_group": f"/aws/lambda/{name}",
+    }
+    return FunctionVersion(**(facts | changes))  # type: ignore[arg-type]
