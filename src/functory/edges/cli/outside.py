@@ -55,6 +55,10 @@ def _catalog(settings: RuntimeSettings) -> Any:
     return importlib.import_module("functory.runtimes.catalog").Catalog(settings)
 
 
+def _installer(settings: RuntimeSettings) -> Any:
+    return importlib.import_module("functory.runtimes.install").Installer(settings)
+
+
 def _sandbox_checks() -> Iterable[Any]:
     found = importlib.import_module("functory.sandbox.probe").doctor()
     return cast("Iterable[Any]", asyncio.run(found) if asyncio.iscoroutine(found) else found)
@@ -70,6 +74,7 @@ class Outside:
         client: an AWS client of a service at an endpoint.
         get_json: body of a GET as an object; raises ``OSError`` when nothing answers, ``ValueError`` when it is no JSON.
         catalog: the runtime catalogue of a settings section.
+        installer: what makes runtimes ready, of the same section.
         sandbox_checks: what isolation has to say to ``doctor``.
         epoch_s: the time.
         wait: pause between two looks at the node.
@@ -80,6 +85,7 @@ class Outside:
     client: Callable[[str, Endpoint], Any] = _client
     get_json: Callable[[str, float], dict[str, Any]] = _get_json
     catalog: Callable[[RuntimeSettings], Any] = _catalog
+    installer: Callable[[RuntimeSettings], Any] = _installer
     sandbox_checks: Callable[[], Iterable[Any]] = _sandbox_checks
     epoch_s: Callable[[], float] = time.time
     wait: Callable[[float], None] = time.sleep
