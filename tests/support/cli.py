@@ -175,7 +175,7 @@ class World:
             get_json=self._get_json,
             catalog=self._machine,
             installer=self._machine,
-            sandbox_checks=lambda: self.checks,
+            sandbox_checks=lambda _: self.checks,
             epoch_s=lambda: 1_800_000_000.0,
             wait=lambda _: self.on_wait(),
         )
