@@ -106,14 +106,15 @@ def check_user_namespaces(proc: Path) -> Check:
 
 
 def check_runtimes(outside: Outside) -> Check:
-    """Whether at least one language can run."""
+    """Whether a language can run; without any, functions that bring their own program still can."""
     advice = "functory runtimes install --found"
     try:
         found = statuses(outside)
     except (FunctoryError, ImportError, OSError) as error:
         return Check("runtimes", False, str(error), advice, required=True)
     ready = [f"{status.id} ({status.version})" if status.version else status.id for status in found if status.ready]
-    return Check("runtimes", bool(ready), ", ".join(ready) or "none is ready", advice, required=True)
+    has_language = any(not name.startswith("provided.") for name in ready)
+    return Check("runtimes", has_language, ", ".join(ready) or "none is ready", advice, required=not ready)
 
 
 def check_isolation(outside: Outside, settings: SandboxSettings) -> list[Check]:

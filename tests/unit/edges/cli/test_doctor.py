@@ -17,6 +17,7 @@ from functory.edges.cli.doctor import (
     check_user_namespaces,
     report,
 )
+from functory.runtimes.port import RuntimeStatus
 from tests.support.cli import FakeCatalog, World, run, runtime_row
 
 
@@ -55,6 +56,16 @@ def test_without_any_runtime_nothing_can_run(world: World) -> None:
     result = run(world, "doctor")
     assert result.exit_code == 1
     assert "FAIL  runtimes         none is ready" in result.stdout
+
+
+def test_only_functions_with_their_own_program_is_worth_a_note(world: World) -> None:
+    world.catalog = FakeCatalog(runtime_row("python3.12"), RuntimeStatus("provided.al2023", True, "", "", "", ""))
+    result = run(world, "doctor")
+    assert result.exit_code == 0
+    assert (
+        "note  runtimes         provided.al2023\n                       -> functory runtimes install --found"
+        in result.stdout
+    )
 
 
 def test_the_checks_as_json(world: World) -> None:
