@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from botocore.validate import ParamValidator
 from click.testing import CliRunner, Result
 
+from functory.aws import model
 from functory.edges.cli.client import Endpoint
 from functory.edges.cli.main import cli
 from functory.edges.cli.outside import Outside, ReadyInfo
@@ -20,6 +22,13 @@ from functory.runtimes.port import RuntimeStatus
 
 class NotFoundError(Exception):
     """Stands for botocore's modelled ResourceNotFoundException."""
+
+
+def check(service: str, operation: str, parameters: Mapping[str, Any]) -> None:
+    """Fail when the real client would refuse the parameters."""
+    shape = model.operation(service, operation).input_shape
+    report = ParamValidator().validate(parameters, shape).generate_report()
+    assert not report, report
 
 
 class Exceptions:
@@ -70,12 +79,15 @@ class FakeLambda:
         return seen
 
     def create_function(self, *, Code: dict[str, bytes], **members: Any) -> None:  # noqa: N803
+        check("lambda", "CreateFunction", {"Code": Code, **members})
         self._change("create", members["FunctionName"], members | {"State": "Pending"}, Code["ZipFile"])
 
     def update_function_code(self, *, FunctionName: str, ZipFile: bytes) -> None:  # noqa: N803
+        check("lambda", "UpdateFunctionCode", {"FunctionName": FunctionName, "ZipFile": ZipFile})
         self._change("code", FunctionName, {}, ZipFile)
 
     def update_function_configuration(self, *, FunctionName: str, **members: Any) -> None:  # noqa: N803
+        check("lambda", "UpdateFunctionConfiguration", {"FunctionName": FunctionName, **members})
         self._change("configuration", FunctionName, members, None)
 
     def _change(self, call: str, name: str, members: dict[str, Any], code: bytes | None) -> None:
@@ -87,6 +99,7 @@ class FakeLambda:
             self.codes[name] = code
 
     def invoke(self, **parameters: Any) -> dict[str, Any]:
+        check("lambda", "Invoke", parameters)
         self.invoked = parameters
         return self.answer | {"Payload": io.BytesIO(self.result), "ResponseMetadata": {"RequestId": "r-1"}}
 
@@ -106,6 +119,7 @@ class FakeLogs:
         return Paginator(self._pages)
 
     def _pages(self, parameters: dict[str, Any]) -> Iterable[dict[str, Any]]:
+        check("logs", "FilterLogEvents", parameters)
         self.asked.append(parameters)
         if parameters["logGroupName"] not in self.groups:
             raise NotFoundError(parameters["logGroupName"])
