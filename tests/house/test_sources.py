@@ -54,7 +54,8 @@ def broad_handlers(path: Path) -> Iterator[str]:
     for node in ast.walk(parsed(path)):
         if isinstance(node, ast.ExceptHandler):
             caught = node.type.elts if isinstance(node.type, ast.Tuple) else [node.type]
-            if any(kind is None or dotted(kind) in BROAD for kind in caught):
+            cleans_up_and_raises = isinstance(last := node.body[-1], ast.Raise) and last.exc is None
+            if not cleans_up_and_raises and any(kind is None or dotted(kind) in BROAD for kind in caught):
                 yield f"line {node.lineno}"
 
 

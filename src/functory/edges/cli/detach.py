@@ -23,8 +23,13 @@ TAIL_LINES = 15
 _CHUNK = 65536
 
 
-def start_detached(arguments: Sequence[str], data_dir: Path, environ: Mapping[str, str]) -> str:
-    """Run ``functory up ARGUMENTS`` in the background; return the line it wrote when it was ready.
+UP = (sys.executable, "-m", "functory.edges.cli", "up")
+
+
+def start_detached(
+    arguments: Sequence[str], data_dir: Path, environ: Mapping[str, str], *, program: Sequence[str] = UP
+) -> str:
+    """Run ``PROGRAM ARGUMENTS`` in the background; return the line it wrote when it was ready.
 
     Raises:
         CommandError: it ended or was not ready in time (then it is ended).
@@ -33,7 +38,7 @@ def start_detached(arguments: Sequence[str], data_dir: Path, environ: Mapping[st
     if log.exists():
         log.replace(log.with_suffix(".log.1"))
     reader, writer = os.pipe()
-    command = [sys.executable, "-m", "functory.edges.cli", "up", *arguments, "--ready-fd", str(writer)]
+    command = [*program, *arguments, "--ready-fd", str(writer)]
     with log.open("ab") as output:
         child = subprocess.Popen(  # noqa: S603  our own program with checked options
             command,

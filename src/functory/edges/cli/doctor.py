@@ -25,7 +25,7 @@ from functory.edges.cli.runtimes import statuses
 from functory.kernel.errors import FunctoryError
 
 if TYPE_CHECKING:
-    from functory.kernel.settings import Settings
+    from functory.kernel.settings import SandboxSettings, Settings
 
 PYTHON_MIN = (3, 11)
 
@@ -106,20 +106,21 @@ def check_user_namespaces(proc: Path) -> Check:
 
 
 def check_runtimes(outside: Outside) -> Check:
-    """Whether at least one language can run."""
+    """Whether a language can run; without any, functions that bring their own program still can."""
     advice = "functory runtimes install --found"
     try:
         found = statuses(outside)
     except (FunctoryError, ImportError, OSError) as error:
         return Check("runtimes", False, str(error), advice, required=True)
     ready = [f"{status.id} ({status.version})" if status.version else status.id for status in found if status.ready]
-    return Check("runtimes", bool(ready), ", ".join(ready) or "none is ready", advice, required=True)
+    has_language = any(not name.startswith("provided.") for name in ready)
+    return Check("runtimes", has_language, ", ".join(ready) or "none is ready", advice, required=not ready)
 
 
-def check_isolation(outside: Outside) -> list[Check]:
+def check_isolation(outside: Outside, settings: SandboxSettings) -> list[Check]:
     """What the sandbox room found; it may use any type with these four attributes."""
     try:
-        return [_adapted(item) for item in outside.sandbox_checks()]
+        return [_adapted(item) for item in outside.sandbox_checks(settings)]
     except (FunctoryError, ImportError, OSError) as error:
         return [Check("isolation", False, str(error), "apt-get install runc; or functory up --driver process")]
 
@@ -142,7 +143,7 @@ def examine(outside: Outside, settings: Settings) -> list[Check]:
     ]
     if os.geteuid() != 0:
         checks.append(check_user_namespaces(Path("/proc")))
-    return [*checks, *check_isolation(outside), check_runtimes(outside)]
+    return [*checks, *check_isolation(outside, settings.sandbox), check_runtimes(outside)]
 
 
 def report(checks: Iterable[Check]) -> str:

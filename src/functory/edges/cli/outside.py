@@ -9,16 +9,18 @@ from __future__ import annotations
 import asyncio
 import importlib
 import os
+import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import click
 
 if TYPE_CHECKING:
     from functory.edges.cli.client import Endpoint
-    from functory.kernel.settings import RuntimeSettings, Settings
+    from functory.kernel.settings import RuntimeSettings, SandboxSettings, Settings
 
 
 class ReadyInfo(Protocol):
@@ -55,9 +57,14 @@ def _catalog(settings: RuntimeSettings) -> Any:
     return importlib.import_module("functory.runtimes.catalog").Catalog(settings)
 
 
-def _sandbox_checks() -> Iterable[Any]:
-    found = importlib.import_module("functory.sandbox.probe").doctor()
-    return cast("Iterable[Any]", asyncio.run(found) if asyncio.iscoroutine(found) else found)
+def _installer(settings: RuntimeSettings) -> Any:
+    return importlib.import_module("functory.runtimes.install").Installer(settings)
+
+
+def _sandbox_checks(settings: SandboxSettings) -> Iterable[Any]:
+    with tempfile.TemporaryDirectory(prefix="functory-doctor-") as run_dir:
+        probe = importlib.import_module("functory.sandbox.probe")
+        return cast("Iterable[Any]", asyncio.run(probe.doctor(settings, Path(run_dir))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +77,7 @@ class Outside:
         client: an AWS client of a service at an endpoint.
         get_json: body of a GET as an object; raises ``OSError`` when nothing answers, ``ValueError`` when it is no JSON.
         catalog: the runtime catalogue of a settings section.
+        installer: what makes runtimes ready, of the same section.
         sandbox_checks: what isolation has to say to ``doctor``.
         epoch_s: the time.
         wait: pause between two looks at the node.
@@ -80,7 +88,8 @@ class Outside:
     client: Callable[[str, Endpoint], Any] = _client
     get_json: Callable[[str, float], dict[str, Any]] = _get_json
     catalog: Callable[[RuntimeSettings], Any] = _catalog
-    sandbox_checks: Callable[[], Iterable[Any]] = _sandbox_checks
+    installer: Callable[[RuntimeSettings], Any] = _installer
+    sandbox_checks: Callable[[SandboxSettings], Iterable[Any]] = _sandbox_checks
     epoch_s: Callable[[], float] = time.time
     wait: Callable[[float], None] = time.sleep
 

@@ -68,20 +68,20 @@ def build_zip(folder: Path) -> bytes:
 
 def _files(folder: Path, prefix: str, above: tuple[Path, ...]) -> Iterator[tuple[str, Path]]:
     """Name in the archive and path of every file; ``above`` are the real folders on the way, to notice link circles."""
-    for entry in os.scandir(folder):
-        path, name = Path(entry.path), prefix + entry.name
-        if entry.is_dir():
-            if entry.name in SKIPPED_FOLDERS:
+    for path in folder.iterdir():
+        name = prefix + path.name
+        if path.is_dir():
+            if path.name in SKIPPED_FOLDERS:
                 continue
             real = path.resolve()
             if real in above:
                 raise PackageError(f"{path} is a link to a folder that it is in")
             yield from _files(path, f"{name}/", (*above, real))
-        elif entry.is_file():
-            if entry.name not in SKIPPED_FILES and not entry.name.endswith(SKIPPED_SUFFIXES):
+        elif path.is_file():
+            if path.name not in SKIPPED_FILES and not path.name.endswith(SKIPPED_SUFFIXES):
                 yield name, path
         else:
-            raise PackageError(f"{path} is {'a link to nothing' if entry.is_symlink() else 'no file'} and cannot be packed")
+            raise PackageError(f"{path} is {'a link to nothing' if path.is_symlink() else 'no file'} and cannot be packed")
 
 
 def guess(folder: Path) -> Guess:

@@ -4,28 +4,30 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from functory.edges.cli.failure import CommandError
 from functory.edges.cli.output import json_option, table, to_json
 from functory.edges.cli.outside import Outside, pass_outside
+from functory.kernel.errors import FunctoryError
 
 if TYPE_CHECKING:
+    from functory.kernel.settings import RuntimeSettings
     from functory.runtimes.port import RuntimeStatus
 
 
-def open_catalog(outside: Outside) -> Any:
-    """The catalogue of the runtimes folder that the settings name."""
+def runtime_settings(outside: Outside) -> RuntimeSettings:
+    """The section that says where runtimes are."""
     from functory.kernel.settings import load
 
-    return outside.catalog(load(environ=outside.environ).runtimes)
+    return load(environ=outside.environ).runtimes
 
 
 def statuses(outside: Outside) -> list[RuntimeStatus]:
     """Every known runtime."""
-    found: list[RuntimeStatus] = asyncio.run(open_catalog(outside).list())
+    found: list[RuntimeStatus] = asyncio.run(outside.catalog(runtime_settings(outside)).list())
     return found
 
 
@@ -47,6 +49,8 @@ def runtimes(ctx: click.Context, *, as_json: bool) -> None:
       functory runtimes install python3.12 nodejs22.x
     """  # noqa: D301
     if ctx.invoked_subcommand is not None:
+        if as_json:
+            raise click.UsageError(f"say --json after {ctx.invoked_subcommand}")
         return
     found = statuses(ctx.ensure_object(Outside))
     if as_json:
@@ -80,13 +84,27 @@ def install(outside: Outside, *, ids: tuple[str, ...], found: bool, as_json: boo
     """  # noqa: D301
     if bool(ids) == found:
         raise click.UsageError("say either which runtimes, or --found")
-    catalog = open_catalog(outside)
-    installed: list[RuntimeStatus] = asyncio.run(catalog.install_found() if found else catalog.install(list(ids)))
+    wanted, failed = asyncio.run(_install(outside, ids))
     if as_json:
-        click.echo(to_json([asdict(status) for status in installed]))
-    else:
-        for status in installed:
-            click.echo(f"{status.id}: {'ready, ' + status.version if status.ready else status.advice}".rstrip(", "))
-    missing = [status.id for status in installed if not status.ready]
-    if missing or not installed:
-        raise CommandError(f"not ready: {', '.join(missing)}" if missing else "no interpreter was found on this machine")
+        click.echo(to_json([asdict(status) for status in statuses(outside) if status.id in wanted]))
+    if not wanted:
+        raise CommandError("no interpreter was found on this machine; `functory runtimes` says how to get one")
+    if failed:
+        raise CommandError("not ready: " + "; ".join(failed))
+
+
+async def _install(outside: Outside, ids: tuple[str, ...]) -> tuple[list[str], list[str]]:
+    """Install each by itself, so that one that cannot be had does not keep the others away.
+
+    Returns:
+        The identifiers that were wanted (all whose interpreter is here when ``ids`` is empty), and a text for each failure.
+    """
+    installer = outside.installer(runtime_settings(outside))
+    wanted: list[str] = list(ids) or await installer.find_all()
+    failed = []
+    for runtime in wanted:
+        try:
+            await installer.install([runtime], lambda line: click.echo(line, err=True))
+        except FunctoryError as error:
+            failed.append(str(error))
+    return wanted, failed
