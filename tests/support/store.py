@@ -59,6 +59,7 @@ class InlineStore:
         self._fault = fault
         self._killed = False
         self.commits = 0
+        self._watchers: list[asyncio.Future[None]] = []
         with self._connection.begin():
             metadata.create_all(self._connection)
 
@@ -83,6 +84,10 @@ class InlineStore:
         with self._connection.begin():
             value = work(self._connection)
         self.commits += 1
+        while self._watchers:
+            watcher = self._watchers.pop()
+            if not watcher.done():
+                watcher.set_result(None)
         await self._wait()
         return value
 
@@ -92,6 +97,13 @@ class InlineStore:
             value = work(self._connection)
             transaction.rollback()
         return value
+
+    async def until(self, holds: Callable[[Connection], bool]) -> None:
+        """Wait for the commit, through whichever handle, after which ``holds`` is true."""
+        while not self.look(holds):
+            watcher: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._watchers.append(watcher)
+            await watcher
 
     async def close(self) -> None:
         """End this handle; the database lives as long as any."""

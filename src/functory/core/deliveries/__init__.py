@@ -1,1 +1,5 @@
-"""The durable queue: one delivery is one at-least-once hand-over of a payload to a target."""
+"""The durable queue: at-least-once hand-over of payloads to targets, with due time, lease, attempts and expiry.
+
+`port` (what senders and targets see), `queue` (the room), `retry` (pure policies); inside: `lanes` (who is next, pure),
+`rows` (the statements), `tables`.
+"""
