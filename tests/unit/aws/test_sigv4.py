@@ -8,9 +8,8 @@ from functory.aws.errors import AwsError
 from functory.aws.http import HttpRequest
 from functory.aws.sigv4 import V2, V4, V4A, CredentialScope, account_id, authorization_fields, parse_scope
 
-SIGNED = (
-    "AWS4-HMAC-SHA256 Credential=AKID/20260101/eu-west-1/lambda/aws4_request, SignedHeaders=host;x-amz-date, Signature=abc"
-)
+CREDENTIAL = "AKID/20260101/eu-west-1/lambda/aws4_request"
+SIGNED = f"AWS4-HMAC-SHA256 Credential={CREDENTIAL}, SignedHeaders=host;x-amz-date, Signature=abc"
 
 
 def scope(header: str | None = None, query: str = "", **headers: str) -> CredentialScope | None:
@@ -44,9 +43,7 @@ def test_sigv4a_has_its_regions_in_their_own_header() -> None:
 
 
 def test_a_presigned_url_names_the_same_in_its_query() -> None:
-    query = (
-        "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=AKID%2F20260101%2Fus-east-1%2Fs3%2Faws4_request&X-Amz-Expires=60"
-    )
+    query = "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=AKID%2F20260101%2Fus-east-1%2Fs3%2Faws4_request"
     assert scope(query=query) == CredentialScope("AKID", "20260101", "us-east-1", "s3", presigned=True, algorithm=V4)
 
 
@@ -65,12 +62,9 @@ def test_a_request_not_signed_in_an_aws_way_has_no_scope(header: str | None) -> 
 
 
 def test_a_key_with_slashes_is_refused_as_aws_does() -> None:
-    text = "Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term, got 'a/b/20260101/us-east-1/s3/aws4_request'"
-    assert refusal("AWS4-HMAC-SHA256 Credential=a/b/20260101/us-east-1/s3/aws4_request") == (
-        "IncompleteSignature",
-        text,
-        400,
-    )
+    credential = "a/b/20260101/us-east-1/s3/aws4_request"
+    text = "Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term, got "
+    assert refusal(f"AWS4-HMAC-SHA256 Credential={credential}") == ("IncompleteSignature", f"{text}'{credential}'", 400)
 
 
 @pytest.mark.parametrize(
@@ -110,7 +104,7 @@ def test_no_refusal_shows_the_signature() -> None:
 
 def test_a_key_of_twelve_digits_is_the_account() -> None:
     assert account_id("123456789012", "000000000000") == "123456789012"
-    for other in ("12345678901", "1234567890123", "AKIAIOSFODNN7EXAMPLE", "test", "１２３４５６７８９０１２", None):
+    for other in ("12345678901", "1234567890123", "AKIAIOSFODNN7EXAMPLE", "test", "\uff11" * 12, None):
         assert account_id(other, "000000000000") == "000000000000"
 
 
