@@ -154,13 +154,12 @@ def _write_bucket_location(result: Mapping[str, Any], response: HttpResponse) ->
 
 
 def _payload_writer(operation: OperationModel, member: Shape, name: str, body_format: BodyFormat) -> BodyWriter:
-    service = operation.service_model.service_name
     if member.serialization.get("eventstream"):
         return _stream_writer(event_output.writer(member, body_format), name)
     if member.type_name == "blob":
-        return _blob_writer(member, name, _PAYLOAD_TYPES.get((service, operation.name), "application/octet-stream"))
+        return _blob_writer(member, name, _payload_type(operation, "application/octet-stream"))
     if member.type_name == "string":
-        return _string_writer(member, name, _PAYLOAD_TYPES.get((service, operation.name), "text/plain"))
+        return _string_writer(member, name, _payload_type(operation, "text/plain"))
     write = body_format.writer(member, _root_of_payload(member))
 
     def write_body(result: Mapping[str, Any], response: HttpResponse) -> None:
@@ -168,6 +167,15 @@ def _payload_writer(operation: OperationModel, member: Shape, name: str, body_fo
             _set_body(response, write(result[name]), body_format.content_type)
 
     return write_body
+
+
+def _payload_type(operation: OperationModel, default: str) -> str | None:
+    """The type of an opaque payload; None where a member says it, or nobody does."""
+    shape = output_of(operation)
+    members = shape.members.values() if shape is not None else ()
+    if any(member.serialization.get("name", "").lower() == "content-type" for member in members):
+        return None
+    return _PAYLOAD_TYPES.get((operation.service_model.service_name, operation.name), default)
 
 
 def _root_of_payload(member: Shape) -> str:
@@ -178,13 +186,14 @@ def _stream_writer(write: event_output.StreamWriter, name: str) -> BodyWriter:
     def write_body(result: Mapping[str, Any], response: HttpResponse) -> None:
         if not isinstance(result.get(name), AsyncIterable):
             raise TypeError(f"{name}: expected an async iterator of events")
-        response.headers.append(("Content-Type", event_frames.CONTENT_TYPE))
+        if response.header("content-type") is None:
+            response.headers.append(("Content-Type", event_frames.CONTENT_TYPE))
         response.stream = write(result[name], None)
 
     return write_body
 
 
-def _string_writer(member: Shape, name: str, content_type: str) -> BodyWriter:
+def _string_writer(member: Shape, name: str, content_type: str | None) -> BodyWriter:
     check = text.expect(str, member.name)
 
     def write_body(result: Mapping[str, Any], response: HttpResponse) -> None:
@@ -194,7 +203,7 @@ def _string_writer(member: Shape, name: str, content_type: str) -> BodyWriter:
     return write_body
 
 
-def _blob_writer(member: Shape, name: str, content_type: str) -> BodyWriter:
+def _blob_writer(member: Shape, name: str, content_type: str | None) -> BodyWriter:
     check = text.expect((bytes, bytearray, memoryview), member.name)
 
     def write_body(result: Mapping[str, Any], response: HttpResponse) -> None:
@@ -210,8 +219,7 @@ def _blob_writer(member: Shape, name: str, content_type: str) -> BodyWriter:
     return write_body
 
 
-def _set_body(response: HttpResponse, body: bytes, content_type: str) -> None:
-    """The body, and its type unless a member bound to the header has said another."""
+def _set_body(response: HttpResponse, body: bytes, content_type: str | None) -> None:
     response.body = body
-    if response.header("content-type") is None:
+    if content_type is not None:
         response.headers.append(("Content-Type", content_type))

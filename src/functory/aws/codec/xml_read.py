@@ -130,7 +130,7 @@ class XmlReaders:
                 if tag in single:
                     name, read_one = single[tag]
                     result[name] = read_one(child)
-                elif tag in repeated:
+                if tag in repeated:  # S3's old notification configuration has both under one name
                     name, read_one = repeated[tag]
                     result.setdefault(name, []).append(read_one(child))
                 elif tag in maps:
