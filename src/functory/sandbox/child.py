@@ -33,7 +33,16 @@ class OutputPipe:
         os.set_blocking(self.fd, False)
         self._sink: OutputSink | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
-        self.at_end = asyncio.Event()
+        self._on_end: Callable[[], None] = lambda: None
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether everything was read, or `close` was called."""
+        return self.fd < 0
+
+    def when_closed(self, call: Callable[[], None]) -> None:
+        """Call ``call`` once after the last byte was handed over."""
+        self._on_end = call
 
     def close_write_end(self) -> None:
         """Call after the child has inherited it; otherwise the pipe never ends."""
@@ -42,7 +51,9 @@ class OutputPipe:
             self.write_fd = -1
 
     def attach(self, sink: OutputSink) -> None:
-        """Begin handing bytes to ``sink``."""
+        """Begin handing bytes to ``sink``; nothing happens when the pipe is closed already."""
+        if self.is_closed:
+            return
         self._sink = sink
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(self.fd, self._read_one)
@@ -64,11 +75,11 @@ class OutputPipe:
                 self._loop.remove_reader(self.fd)
             os.close(self.fd)
             self.fd = -1
-        self.at_end.set()
+            self._on_end()
 
     def _read_one(self) -> int:
         """Read once; the number of bytes handed over."""
-        if self.fd < 0 or self._sink is None:
+        if self.fd < 0:
             return 0
         try:
             data = os.read(self.fd, _CHUNK)
@@ -79,7 +90,8 @@ class OutputPipe:
         if not data:
             self.close()
             return 0
-        self._sink(data)
+        if self._sink is not None:  # None: the start was given up, nobody listens
+            self._sink(data)
         return len(data)
 
 
@@ -101,6 +113,7 @@ class Child:
         self._exit: asyncio.Future[Exit] = self._loop.create_future()
         self._reaped = False
         self._pidfd = -1
+        self._give_up: asyncio.TimerHandle | None = None
         if hasattr(os, "pidfd_open"):
             self._pidfd = os.pidfd_open(pid)
             self._loop.add_reader(self._pidfd, self._on_pidfd)
@@ -146,17 +159,21 @@ class Child:
         self._reaped = True
         final = self._conclude(how, peak_bytes)
         self.drain()
-        if all(pipe.at_end.is_set() for pipe in self._pipes):
-            self._finish(final)
-        else:
-            # A process outside the sandbox's reach still holds the pipe: give it a bounded time.
-            self._loop.call_later(_EOF_WAIT_S, self._finish, final)
+        # A process that is being killed, or one out of the sandbox's reach, may hold a pipe: give it a bounded time.
+        self._give_up = self._loop.call_later(_EOF_WAIT_S, self._close_pipes)
+        for pipe in self._pipes:
+            pipe.when_closed(lambda: self._finish_if_closed(final))
+        self._finish_if_closed(final)
 
-    def _finish(self, final: Exit) -> None:
+    def _close_pipes(self) -> None:
         for pipe in self._pipes:
             pipe.drain()
             pipe.close()
-        if not self._exit.done():
+
+    def _finish_if_closed(self, final: Exit) -> None:
+        if not self._exit.done() and all(pipe.is_closed for pipe in self._pipes):
+            if self._give_up is not None:
+                self._give_up.cancel()
             self._exit.set_result(final)
 
 
@@ -170,11 +187,14 @@ def reap(pid: int) -> tuple[Exit, int]:
     return exit_of(status), usage.ru_maxrss * 1024
 
 
-def reap_if_ended(pids: Iterable[int]) -> None:
-    """Collect the status of those that are ended children of ours; the others are left alone."""
+def reap_if_ended(pids: Iterable[int]) -> set[int]:
+    """Collect the status of those that are ended children of ours; gives the children that have not ended."""
+    alive = set()
     for pid in pids:
         with contextlib.suppress(ChildProcessError):
-            os.waitpid(pid, os.WNOHANG)
+            if os.waitpid(pid, os.WNOHANG)[0] == 0:
+                alive.add(pid)
+    return alive
 
 
 def exit_of(status: int) -> Exit:

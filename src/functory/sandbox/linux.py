@@ -99,13 +99,13 @@ def unshare(flags: int) -> None:
     _check(_libc.unshare(flags), "unshare")
 
 
-def become_subreaper() -> None:
-    """Make orphaned descendants of this process its children, so that their exit status can be collected here.
+def set_subreaper(enabled: bool) -> None:
+    """Whether orphaned descendants of this process become its children, so that their status can be collected here.
 
     Raises:
         OSError: the kernel's errno.
     """
-    _check(_libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0), "prctl(PR_SET_CHILD_SUBREAPER)")
+    _check(_libc.prctl(_PR_SET_CHILD_SUBREAPER, int(enabled), 0, 0, 0), "prctl(PR_SET_CHILD_SUBREAPER)")
 
 
 def sync_file_system(folder: Path) -> None:

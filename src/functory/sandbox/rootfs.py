@@ -60,7 +60,7 @@ class RootTemplates:
     """
 
     def __init__(self, folder: Path, host: Path = Path("/")) -> None:
-        self._folder = folder
+        self.folder = folder
         self._host = host
         self._making = threading.Lock()
         self.notes: tuple[str, ...] = ()
@@ -68,7 +68,7 @@ class RootTemplates:
     @property
     def dev(self) -> Path:
         """The folder that becomes ``/dev``."""
-        return self._folder / "dev"
+        return self.folder / "dev"
 
     def start(self) -> None:
         """Mount the tmpfs and make ``/dev``. Blocks.
@@ -76,7 +76,7 @@ class RootTemplates:
         Raises:
             OSError: not allowed here.
         """
-        linux.mount("tmpfs", self._folder, "tmpfs", linux.MS_NOSUID, "mode=755,size=64m")
+        linux.mount("tmpfs", self.folder, "tmpfs", linux.MS_NOSUID, "mode=755,size=64m")
         self.dev.mkdir(mode=0o755)
         for name, (major, minor) in _DEVICES.items():
             os.mknod(self.dev / name, 0o666 | 0o020000, os.makedev(major, minor))
@@ -94,7 +94,7 @@ class RootTemplates:
         """
         extra = sorted(set(targets) - set(STANDARD_TARGETS))
         key = hashlib.sha256("\0".join(extra).encode()).hexdigest()[:16]
-        root = self._folder / f"root-{key}"
+        root = self.folder / f"root-{key}"
         with self._making:
             if not root.exists():
                 self._make(root, [*STANDARD_TARGETS, *extra])
@@ -102,9 +102,9 @@ class RootTemplates:
 
     def close(self) -> None:
         """Unmount everything; fine when nothing is mounted."""
-        for folder in self._folder.glob("root-*/usr"):
+        for folder in self.folder.glob("root-*/usr"):
             linux.detach(folder)
-        linux.detach(self._folder)
+        linux.detach(self.folder)
 
     def _make(self, root: Path, targets: list[str]) -> None:
         building = root.with_name(f"{root.name}.new")

@@ -3,8 +3,8 @@
 **Theory.** The runtime's command is used for the one thing it is good at, making namespaces and starting the process in
 them (``run --detach``). Everything else is done here with system calls, because forking a tool costs milliseconds: the
 network (`network`), ``/tmp`` (`scratch`), the shared root (`rootfs`), freezing, killing and removing (`cgroups`). The node
-is the *child subreaper*: when the runtime's command has exited, the container's first process becomes the node's own child, so
-that its end is seen through a pidfd and its status is collected by pid.
+is the *child subreaper*: when the runtime's command has exited, the container's first process becomes the node's own child,
+so that its end is seen through a pidfd and its status is collected by pid.
 
 The node works in a *private mount namespace*: its mounts are invisible outside and vanish with it, however it ends. What
 else a killed node may leave is removed by the next one (`recovery`); two nodes never share a run folder (it is locked).
@@ -15,6 +15,7 @@ else a killed node may leave is removed by the next one (`recovery`); two nodes 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import fcntl
 import os
 import re
@@ -77,7 +78,7 @@ class OciDriver:
             # Not in a thread: the namespace is the calling thread's, and threads inherit it from the one that starts them.
             linux.unshare(linux.CLONE_NEWNS)
             linux.mount("none", Path("/"), flags=linux.MS_REC | linux.MS_SLAVE)
-            linux.become_subreaper()
+            linux.set_subreaper(True)
             self._executor = ThreadPoolExecutor(_THREADS, thread_name_prefix="sandbox")
             self._shared = await self._in_thread(self._make_shared)
         except OSError as error:
@@ -115,6 +116,7 @@ class OciDriver:
             await self._in_thread(self._remove_shared)
             self._executor.shutdown()
             self._executor = None
+            linux.set_subreaper(False)
         self._shared = None
         if self._lock_fd >= 0:
             os.close(self._lock_fd)
@@ -192,6 +194,8 @@ class OciDriver:
         if shared is None:
             return
         shared.roots.close()
+        with contextlib.suppress(OSError):  # still busy in a sandbox that would not die
+            shared.roots.folder.rmdir()
         shared.hierarchy.group(shared.parent_group).remove()
         recovery.remove_folders(shared.state, shared.bundles)
 

@@ -8,13 +8,14 @@ import json
 import os
 import shutil
 import signal
+import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from functory.kernel import log
-from functory.sandbox import linux, network, oci_spec
+from functory.sandbox import linux, network, oci_spec, process_tree
 from functory.sandbox.cgroups import Hierarchy
 from functory.sandbox.child import Child, OutputPipe, reap_if_ended
 from functory.sandbox.identity import IdRanges
@@ -45,6 +46,8 @@ class Shared:
         hierarchy: the machine's control groups.
         parent_group: path of the group below which every sandbox has its own.
         executor: threads that see the node's mounts.
+        watched: processes of the runtime whose status somebody waits for.
+        spawning: held while one is started and entered there.
     """
 
     runtime: Path
@@ -56,6 +59,8 @@ class Shared:
     scratch: Scratch
     ids: IdRanges
     executor: Executor
+    watched: set[int] = field(default_factory=set)
+    spawning: threading.Lock = field(default_factory=threading.Lock)
 
 
 class OciSandbox:
@@ -79,6 +84,7 @@ class OciSandbox:
         self._root = Path()
         self._work: asyncio.Future[None] | None = None
         self._pipes: tuple[OutputPipe, ...] = ()
+        self._starting: asyncio.Future[int] | None = None
         self._starter: Child | None = None
         self._main: Child | None = None
         self._final_peak = 0
@@ -113,23 +119,47 @@ class OciSandbox:
             raise SandboxError(f"sandbox {self.id} was used already")
         self._launched = True
         self._pipes = (OutputPipe(), OutputPipe())
+        self._starting = asyncio.get_running_loop().run_in_executor(self._shared.executor, self._spawn, command)
         try:
-            loop = asyncio.get_running_loop()
-            starter_pid = await loop.run_in_executor(self._shared.executor, self._spawn, command)
-            for pipe in self._pipes:
-                pipe.close_write_end()
-            self._starter = Child(starter_pid, (), lambda how, _: how)
-            ended = await asyncio.wait_for(self._starter.wait(), _START_TIMEOUT_S)
-            if ended.code != 0:
-                raise SandboxError(f"{self._shared.runtime.name} could not start {command.argv[0]}: {self._failure_text()}")
-            self._main = Child(int((self._folder / "pid").read_text()), self._pipes, self._conclude)
-        except (OSError, TimeoutError, ValueError) as error:
-            raise SandboxError(f"sandbox {self.id} could not be started: {error!r}") from error
+            await self._follow_start(_START_TIMEOUT_S)
+        except (OSError, ValueError) as error:
+            raise SandboxError(f"sandbox {self.id} could not be started: {error}") from error
+        if self._main is None:
+            raise SandboxError(f"{self._shared.runtime.name} could not start {command.argv[0]}: {self._failure_text()}")
         self._pipes[0].attach(output)
         self._pipes[1].attach(telemetry)
         made = self._require_network()
-        os.close(made.fd)  # from now on the processes hold the namespace
-        made.fd = -1
+        if made.fd >= 0:
+            os.close(made.fd)  # from now on the processes hold the namespace
+            made.fd = -1
+
+    async def _follow_start(self, timeout_s: float) -> None:
+        """Wait until the runtime's command has ended, and take over the process it started.
+
+        Whoever comes first does it: `launch`, or `kill` after a `launch` that was cancelled. A start is never cut off half
+        way, because what the runtime had made by then could not be found.
+
+        Raises:
+            OSError: the command could not be started.
+            ValueError: it ended well and left no process id.
+        """
+        if self._starting is None:
+            return
+        pid = await asyncio.shield(self._starting)
+        if self._starter is None:
+            for pipe in self._pipes:
+                pipe.close_write_end()
+            self._starter = Child(pid, (), lambda how, _: how)
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._starter.wait()
+        except TimeoutError:
+            _log.error("runtime_does_not_end", sandbox=self.id)
+            self._starter.signal(signal.SIGKILL)
+        how = await self._starter.wait()
+        self._shared.watched.discard(pid)
+        if self._main is None and how.code == 0:
+            self._main = Child(int((self._folder / "pid").read_text()), self._pipes, self._conclude)
 
     def _spawn(self, command: Command) -> int:
         """In a thread: write the bundle and start the runtime's command; its pid."""
@@ -158,7 +188,10 @@ class OciSandbox:
                 (os.POSIX_SPAWN_DUP2, self._pipes[0].write_fd, 2),
                 (os.POSIX_SPAWN_DUP2, self._pipes[1].write_fd, TELEMETRY_FD),
             ]
-            return os.posix_spawn(argv[0], argv, _RUNTIME_ENV, file_actions=actions, setsid=True)
+            with self._shared.spawning:
+                pid = os.posix_spawn(argv[0], argv, _RUNTIME_ENV, file_actions=actions, setsid=True)
+                self._shared.watched.add(pid)
+        return pid
 
     def _failure_text(self) -> str:
         """The last error that the runtime logged."""
@@ -187,15 +220,15 @@ class OciSandbox:
 
     async def kill(self) -> None:
         """See `Sandbox`; the kernel ends all processes of a process-id namespace with its first."""
-        for child in (self._starter, self._main):
-            if child is not None and not child.has_ended:
-                child.signal(signal.SIGKILL)
+        with contextlib.suppress(OSError, ValueError):  # `launch` has told about it
+            await self._follow_start(_KILL_TIMEOUT_S)
+        if self._main is None:
+            return
+        self._main.signal(signal.SIGKILL)
         self._group.set_frozen(False)
         try:
             async with asyncio.timeout(_KILL_TIMEOUT_S):
-                for child in (self._starter, self._main):
-                    if child is not None:
-                        await child.wait()
+                await self._main.wait()
         except TimeoutError:
             _log.error("sandbox_does_not_die", sandbox=self.id)
 
@@ -250,7 +283,21 @@ class OciSandbox:
                 _log.error("control_group_left", sandbox=self.id)
                 break
             await asyncio.sleep(_POLL_S)
-        reap_if_ended(leftovers)  # they became our children when their starter died
+        leftovers |= self._strays()
+        while leftovers := reap_if_ended(leftovers):
+            for pid in leftovers:
+                os.kill(pid, signal.SIGKILL)
+            if asyncio.get_running_loop().time() > give_up_at:
+                _log.error("runtime_processes_left", sandbox=self.id)
+                break
+            await asyncio.sleep(_POLL_S)
+
+    def _strays(self) -> set[int]:
+        """Processes of a runtime whose start failed and that did not wait for them (crun does so): the node adopted them."""
+        if self._starter is None or self._main is not None:
+            return set()
+        with self._shared.spawning:
+            return process_tree.children_of(os.getpid(), self._shared.runtime.name) - self._shared.watched
 
     def _remove_folders(self) -> None:
         """In a thread. The runtime's own ``delete`` would fork a process of 5 ms to do the same."""

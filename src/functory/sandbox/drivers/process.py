@@ -5,9 +5,9 @@ and sees the whole host. Lambda's folders are not where AWS has them: `Sandbox.p
 take their paths from the environment find them.
 
 What is kept even so: an own session per function, and an end that ends everything. Processes that left the session are
-found by a marker in their environment (``FUNCTORY_SANDBOX``, the one variable added to what the engine gives), so a function cannot
-leave something running by a double fork; one that also clears its environment can, which the notes say. With ``setpriv``
-the main process dies with the node; the rest a killed node left is removed when the next one starts.
+found by a marker in their environment (``FUNCTORY_SANDBOX``, the one variable added to what the engine gives), so a function
+cannot leave something running by a double fork; one that also clears its environment can, which the notes say. With
+``setpriv`` the main process dies with the node; the rest a killed node left is removed when the next one starts.
 """
 
 from __future__ import annotations
@@ -137,6 +137,7 @@ class ProcessSandbox:
         self.telemetry_fd: int | None = self._pipes[1].write_fd
         self._on_disposed = on_disposed
         self._main: Child | None = None
+        self._orphans: set[int] = set()
         self._peak = 0
         self._launched = False
         self._disposed = False
@@ -231,14 +232,13 @@ class ProcessSandbox:
         return how
 
     def _kill_rest(self) -> bool:
-        """SIGKILL to every process of the sandbox but the main one; whether there was any."""
-        if self._main is None:
-            return False
+        """SIGKILL to every process of the sandbox but the main one; whether any is not gone yet."""
         rest = self._others()
         for pid in rest:
             _kill(pid)
-        reap_if_ended(rest)  # they are ours when the node is a subreaper
-        return bool(rest)
+        # Orphans become our children when the node is the first process of a container.
+        self._orphans = reap_if_ended(self._orphans | rest)
+        return bool(rest or self._orphans)
 
     def _others(self) -> set[int]:
         if self._main is None:
