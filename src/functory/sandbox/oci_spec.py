@@ -19,7 +19,7 @@ GID = 990
 ID_RANGE = 65_536
 CPU_PERIOD_US = 100_000
 _CPU_QUOTA_US_MIN = 1_000  # the kernel's floor
-_OOM_SCORE = 500  # functions die before the node
+OOM_SCORE = 500  # functions die before the node
 HOSTNAME = "169-254-100-1"
 
 _NO_CAPABILITIES: dict[str, list[str]] = {
@@ -115,7 +115,7 @@ def _process(spec: SandboxSpec, command: Command) -> dict[str, Any]:
         "cwd": command.cwd,
         "capabilities": _NO_CAPABILITIES,
         "noNewPrivileges": True,
-        "oomScoreAdj": _OOM_SCORE,
+        "oomScoreAdj": OOM_SCORE,
         "rlimits": [
             _rlimit("RLIMIT_NOFILE", spec.limits.open_files),
             _rlimit("RLIMIT_NPROC", spec.limits.processes),

@@ -191,6 +191,8 @@ class OciSandbox:
             with self._shared.spawning:
                 pid = os.posix_spawn(argv[0], argv, _RUNTIME_ENV, file_actions=actions, setsid=True)
                 self._shared.watched.add(pid)
+        # Written by root, the score is also the floor that the function cannot go below; the runtime's children inherit it.
+        Path(f"/proc/{pid}/oom_score_adj").write_text(str(oci_spec.OOM_SCORE))
         return pid
 
     def _failure_text(self) -> str:
