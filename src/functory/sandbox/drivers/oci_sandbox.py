@@ -1,0 +1,323 @@
+"""One container: from its network to its removal. See `functory.sandbox.drivers.oci` for the theory."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import shutil
+import signal
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from functory.kernel import log
+from functory.sandbox import linux, network, oci_spec, process_tree
+from functory.sandbox.cgroups import Hierarchy
+from functory.sandbox.child import Child, OutputPipe, reap_if_ended
+from functory.sandbox.identity import IdRanges
+from functory.sandbox.port import Command, Exit, OutputSink, SandboxError, SandboxSpec
+from functory.sandbox.rootfs import RootTemplates
+from functory.sandbox.scratch import Scratch
+
+TELEMETRY_FD = 3
+_START_TIMEOUT_S = 30.0
+_KILL_TIMEOUT_S = 10.0
+_FREEZE_TIMEOUT_S = 2.0
+_POLL_S = 0.001
+_LOG_BYTES_MAX = 16_384
+# The runtimes are short-lived Go programs: one thread and no garbage collection halves their start.
+_RUNTIME_ENV = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "GOMAXPROCS": "1", "GOGC": "off"}
+
+_log = log.get("sandbox.oci")
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What all sandboxes of a driver use.
+
+    Attributes:
+        runtime: the OCI runtime's program.
+        bundles: folder of the bundles, for root only.
+        state: the runtime's ``--root`` folder.
+        hierarchy: the machine's control groups.
+        parent_group: path of the group below which every sandbox has its own.
+        executor: threads that see the node's mounts.
+        watched: processes of the runtime whose status somebody waits for.
+        spawning: held while one is started and entered there.
+    """
+
+    runtime: Path
+    bundles: Path
+    state: Path
+    hierarchy: Hierarchy
+    parent_group: str
+    roots: RootTemplates
+    scratch: Scratch
+    ids: IdRanges
+    executor: Executor
+    watched: set[int] = field(default_factory=set)
+    spawning: threading.Lock = field(default_factory=threading.Lock)
+
+
+class OciSandbox:
+    """See `Sandbox`."""
+
+    telemetry_fd: int | None = TELEMETRY_FD
+
+    def __init__(self, spec: SandboxSpec, shared: Shared, on_disposed: Callable[[OciSandbox], None]) -> None:
+        self.id = spec.id
+        self.paths: Mapping[str, str] = {"/tmp": "/tmp"} | {mount.target: mount.target for mount in spec.mounts}  # noqa: S108
+        self.runtime_address = f"{network.ADDRESS}:{network.RUNTIME_PORT}"
+        self.aws_address = f"{network.ADDRESS}:{network.AWS_PORT}" if spec.aws_endpoint else None
+        self._spec = spec
+        self._shared = shared
+        self._on_disposed = on_disposed
+        self._folder = shared.bundles / spec.id
+        self._group_path = f"{shared.parent_group}/{spec.id}"
+        self._group = shared.hierarchy.group(self._group_path)
+        self._first_id = shared.ids.take()
+        self._network: network.Network | None = None
+        self._root = Path()
+        self._work: asyncio.Future[None] | None = None
+        self._pipes: tuple[OutputPipe, ...] = ()
+        self._starting: asyncio.Future[int] | None = None
+        self._starter: Child | None = None
+        self._main: Child | None = None
+        self._final_peak = 0
+        self._launched = False
+        self._disposed = False
+        self._disposing = asyncio.Lock()
+
+    async def make(self) -> None:
+        """Make network, folders and ``/tmp``; on failure `dispose` removes what there is.
+
+        Raises:
+            OSError: the kernel refused.
+            SandboxError: the ``/tmp`` could not be made.
+        """
+        self._work = asyncio.get_running_loop().run_in_executor(self._shared.executor, self._make)
+        await asyncio.shield(self._work)
+        made = self._require_network()
+        self.runtime_listener = made.runtime_listener
+        self.aws_listener = made.aws_listener
+
+    def _make(self) -> None:
+        """In a thread."""
+        self._network = network.create(aws_endpoint=self._spec.aws_endpoint)
+        tmp = self._folder / "tmp"
+        tmp.mkdir(parents=True, mode=0o755)
+        self._shared.scratch.create(tmp, self._spec.limits.tmp_mib)
+        self._root = self._shared.roots.root_for(mount.target for mount in self._spec.mounts)
+
+    async def launch(self, command: Command, output: OutputSink, telemetry: OutputSink) -> None:
+        """See `Sandbox`."""
+        if self._launched or self._disposed:
+            raise SandboxError(f"sandbox {self.id} was used already")
+        self._launched = True
+        self._pipes = (OutputPipe(), OutputPipe())
+        self._starting = asyncio.get_running_loop().run_in_executor(self._shared.executor, self._spawn, command)
+        try:
+            await self._follow_start(_START_TIMEOUT_S)
+        except (OSError, ValueError) as error:
+            raise SandboxError(f"sandbox {self.id} could not be started: {error}") from error
+        if self._main is None:
+            raise SandboxError(f"{self._shared.runtime.name} could not start {command.argv[0]}: {self._failure_text()}")
+        self._pipes[0].attach(output)
+        self._pipes[1].attach(telemetry)
+        made = self._require_network()
+        if made.fd >= 0:
+            os.close(made.fd)  # from now on the processes hold the namespace
+            made.fd = -1
+
+    async def _follow_start(self, timeout_s: float) -> None:
+        """Wait until the runtime's command has ended, and take over the process it started.
+
+        Whoever comes first does it: `launch`, or `kill` after a `launch` that was cancelled. A start is never cut off half
+        way, because what the runtime had made by then could not be found.
+
+        Raises:
+            OSError: the command could not be started.
+            ValueError: it ended well and left no process id.
+        """
+        if self._starting is None:
+            return
+        pid = await asyncio.shield(self._starting)
+        if self._starter is None:
+            for pipe in self._pipes:
+                pipe.close_write_end()
+            self._starter = Child(pid, (), lambda how, _: how)
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._starter.wait()
+        except TimeoutError:
+            _log.error("runtime_does_not_end", sandbox=self.id)
+            self._starter.signal(signal.SIGKILL)
+        how = await self._starter.wait()
+        self._shared.watched.discard(pid)
+        if self._main is None and how.code == 0:
+            self._main = Child(int((self._folder / "pid").read_text()), self._pipes, self._conclude)
+
+    def _spawn(self, command: Command) -> int:
+        """In a thread: write the bundle and start the runtime's command; its pid."""
+        place = oci_spec.Place(
+            root=self._root,
+            dev=self._shared.roots.dev,
+            tmp=self._folder / "tmp",
+            network=f"/proc/{os.getpid()}/fd/{self._require_network().fd}",
+            cgroup=self._group_path,
+            first_id=self._first_id,
+            machine=os.uname().machine,
+        )
+        (self._folder / "config.json").write_text(json.dumps(oci_spec.config(self._spec, command, place)))
+        uid, gid = self._first_id + oci_spec.UID, self._first_id + oci_spec.GID
+        for pipe in self._pipes:
+            os.fchown(pipe.write_fd, uid, gid)  # so that /dev/stdout can be opened by name
+        argv = [
+            str(self._shared.runtime), "--root", str(self._shared.state), "--log", str(self._folder / "log"),
+            "--log-format", "json", "run", "--detach", "--no-new-keyring", "--preserve-fds", "1",
+            "--bundle", str(self._folder), "--pid-file", str(self._folder / "pid"), self.id,
+        ]  # fmt: skip
+        with open(os.devnull, "rb") as nothing:  # noqa: PTH123
+            actions = [
+                (os.POSIX_SPAWN_DUP2, nothing.fileno(), 0),
+                (os.POSIX_SPAWN_DUP2, self._pipes[0].write_fd, 1),
+                (os.POSIX_SPAWN_DUP2, self._pipes[0].write_fd, 2),
+                (os.POSIX_SPAWN_DUP2, self._pipes[1].write_fd, TELEMETRY_FD),
+            ]
+            with self._shared.spawning:
+                pid = os.posix_spawn(argv[0], argv, _RUNTIME_ENV, file_actions=actions, setsid=True)
+                self._shared.watched.add(pid)
+        # Written by root, the score is also the floor that the function cannot go below; the runtime's children inherit it.
+        Path(f"/proc/{pid}/oom_score_adj").write_text(str(oci_spec.OOM_SCORE))
+        return pid
+
+    def _failure_text(self) -> str:
+        """The last error that the runtime logged."""
+        with contextlib.suppress(OSError), open(self._folder / "log", "rb") as file:  # noqa: PTH123
+            lines = file.read(_LOG_BYTES_MAX).decode(errors="replace").splitlines()
+            for line in reversed(lines):
+                with contextlib.suppress(ValueError, KeyError, TypeError):
+                    return str(json.loads(line)["msg"])
+        return "it gave no reason"
+
+    def drain(self) -> None:
+        """See `Sandbox`."""
+        if self._main is not None:
+            self._main.drain()
+
+    async def wait(self) -> Exit:
+        """See `Sandbox`."""
+        if self._main is None:
+            raise SandboxError(f"sandbox {self.id} was not launched")
+        return await self._main.wait()
+
+    def terminate(self) -> None:
+        """See `Sandbox`."""
+        if self._main is not None:
+            self._main.signal(signal.SIGTERM)
+
+    async def kill(self) -> None:
+        """See `Sandbox`; the kernel ends all processes of a process-id namespace with its first."""
+        with contextlib.suppress(OSError, ValueError):  # `launch` has told about it
+            await self._follow_start(_KILL_TIMEOUT_S)
+        if self._main is None:
+            return
+        self._main.signal(signal.SIGKILL)
+        self._group.set_frozen(False)
+        try:
+            async with asyncio.timeout(_KILL_TIMEOUT_S):
+                await self._main.wait()
+        except TimeoutError:
+            _log.error("sandbox_does_not_die", sandbox=self.id)
+
+    async def freeze(self) -> None:
+        """See `Sandbox`."""
+        self._group.set_frozen(True)
+        give_up_at = asyncio.get_running_loop().time() + _FREEZE_TIMEOUT_S
+        while self._group.exists() and not self._group.is_frozen():
+            if asyncio.get_running_loop().time() > give_up_at:
+                _log.warning("sandbox_does_not_freeze", sandbox=self.id)
+                return
+            await asyncio.sleep(_POLL_S)
+
+    async def thaw(self) -> None:
+        """See `Sandbox`."""
+        self._group.set_frozen(False)
+
+    def memory_peak_bytes(self) -> int:
+        """See `Sandbox`."""
+        return max(self._final_peak, self._group.memory_peak_bytes())
+
+    async def dispose(self) -> None:
+        """See `Sandbox`."""
+        async with self._disposing:
+            if self._disposed:
+                return
+            if self._work is not None:
+                await asyncio.wait([self._work])  # a cancelled `make` still works in its thread
+            await self.kill()
+            await self._clear_group()
+            for pipe in self._pipes:
+                pipe.close()
+            if self._network is not None:
+                self._network.close()
+            await asyncio.get_running_loop().run_in_executor(self._shared.executor, self._remove_folders)
+            self._shared.ids.release(self._first_id)
+            self._disposed = True
+            self._on_disposed(self)
+
+    async def _clear_group(self) -> None:
+        """Remove the control group, after killing what an interrupted start may have left in it."""
+        give_up_at = asyncio.get_running_loop().time() + _KILL_TIMEOUT_S
+        leftovers: set[int] = set()
+        while self._group.exists():
+            pids = self._group.pids()
+            leftovers.update(pids)
+            if pids:
+                self._group.kill()
+            elif self._group.remove():
+                break
+            if asyncio.get_running_loop().time() > give_up_at:
+                _log.error("control_group_left", sandbox=self.id)
+                break
+            await asyncio.sleep(_POLL_S)
+        leftovers |= self._strays()
+        while leftovers := reap_if_ended(leftovers):
+            for pid in leftovers:
+                os.kill(pid, signal.SIGKILL)
+            if asyncio.get_running_loop().time() > give_up_at:
+                _log.error("runtime_processes_left", sandbox=self.id)
+                break
+            await asyncio.sleep(_POLL_S)
+
+    def _strays(self) -> set[int]:
+        """Processes of a runtime whose start failed and that did not wait for them (crun does so): the node adopted them."""
+        if self._starter is None or self._main is not None:
+            return set()
+        with self._shared.spawning:
+            return process_tree.children_of(os.getpid(), self._shared.runtime.name) - self._shared.watched
+
+    def _remove_folders(self) -> None:
+        """In a thread. The runtime's own ``delete`` would fork a process of 5 ms to do the same."""
+        try:
+            linux.detach(self._folder / "tmp")
+        except OSError as error:
+            _log.error("tmp_left", sandbox=self.id, reason=str(error))
+            return  # never remove files through a mount
+        shutil.rmtree(self._folder, ignore_errors=True)
+        shutil.rmtree(self._shared.state / self.id, ignore_errors=True)
+
+    def _conclude(self, how: Exit, _peak: int) -> Exit:
+        """The final `Exit`, read from the control group before it is removed."""
+        self._final_peak = self._group.memory_peak_bytes()
+        killed = how.signal == signal.SIGKILL or how.code == 128 + signal.SIGKILL
+        return Exit(how.code, how.signal, out_of_memory=killed and self._group.oom_kills() > 0)
+
+    def _require_network(self) -> network.Network:
+        if self._network is None:
+            raise SandboxError(f"sandbox {self.id} was not made")
+        return self._network

@@ -1,0 +1,175 @@
+"""The Linux system calls that the standard library of Python 3.11 does not have.
+
+Owns: thin, typed wrappers over libc (mount, namespaces, prctl) and over the loop device's ioctls. Every failure is an
+``OSError`` with the kernel's errno. Deliberately knows nothing of sandboxes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import errno
+import fcntl
+import os
+import struct
+from pathlib import Path
+
+CLONE_NEWNS = 0x00020000
+CLONE_NEWNET = 0x40000000
+
+MS_RDONLY = 1
+MS_NOSUID = 2
+MS_NODEV = 4
+MS_NOEXEC = 8
+MS_REMOUNT = 32
+MS_NOATIME = 1024
+MS_BIND = 4096
+MS_REC = 16384
+MS_PRIVATE = 1 << 18
+MS_SLAVE = 1 << 19
+MNT_DETACH = 2
+
+_PR_SET_CHILD_SUBREAPER = 36
+
+_LOOP_SET_FD = 0x4C00
+_LOOP_CLR_FD = 0x4C01
+_LOOP_CONFIGURE = 0x4C0A
+_LOOP_CTL_GET_FREE = 0x4C82
+_LO_FLAGS_AUTOCLEAR = 4
+_LO_FLAGS_DIRECT_IO = 16
+_LOOP_ATTEMPTS = 64  # other users of loop devices may take the free one first
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def _check(result: int, what: str) -> None:
+    if result != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, f"{what}: {os.strerror(number)}")
+
+
+def mount(source: str, target: Path, kind: str = "", flags: int = 0, data: str = "") -> None:
+    """``mount(2)``.
+
+    Raises:
+        OSError: the kernel's errno.
+    """
+    result = _libc.mount(
+        os.fsencode(source), os.fsencode(target), kind.encode() or None, ctypes.c_ulong(flags), data.encode() or None
+    )
+    _check(result, f"mount {kind or 'bind'} on {target}")
+
+
+def bind(source: Path, target: Path, *, read_only: bool, extra: int = 0) -> None:
+    """Show ``source`` (and what is mounted below it) at ``target``; the second call is how the kernel takes the flags.
+
+    Raises:
+        OSError: the kernel's errno.
+    """
+    mount(str(source), target, flags=MS_BIND | MS_REC)
+    if read_only or extra:
+        flags = MS_BIND | MS_REMOUNT | extra | (MS_RDONLY if read_only else 0)
+        mount("none", target, flags=flags)
+
+
+def unmount(target: Path) -> None:
+    """``umount2(2)`` with detach: the name is free at once, the file system goes with its last user.
+
+    Raises:
+        OSError: the kernel's errno (EINVAL: nothing is mounted there).
+    """
+    _check(_libc.umount2(os.fsencode(target), MNT_DETACH), f"unmount {target}")
+
+
+def detach(target: Path) -> None:
+    """`unmount` that does not mind when nothing is mounted there."""
+    try:
+        unmount(target)
+    except OSError as error:
+        if error.errno not in {errno.EINVAL, errno.ENOENT}:
+            raise
+
+
+def unshare(flags: int) -> None:
+    """``unshare(2)`` for the calling thread.
+
+    Raises:
+        OSError: the kernel's errno.
+    """
+    _check(_libc.unshare(flags), "unshare")
+
+
+def set_subreaper(enabled: bool) -> None:
+    """Whether orphaned descendants of this process become its children, so that their status can be collected here.
+
+    Raises:
+        OSError: the kernel's errno.
+    """
+    _check(_libc.prctl(_PR_SET_CHILD_SUBREAPER, int(enabled), 0, 0, 0), "prctl(PR_SET_CHILD_SUBREAPER)")
+
+
+def sync_file_system(folder: Path) -> None:
+    """``syncfs(2)``: everything of the file system that holds ``folder`` is on its device.
+
+    Raises:
+        OSError: the kernel's errno.
+    """
+    fd = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        _check(_libc.syncfs(fd), f"sync {folder}")
+    finally:
+        os.close(fd)
+
+
+def attach_loop(image: Path) -> tuple[str, int]:
+    """Attach a file to a free loop device that lets go of it when its last user does.
+
+    Returns:
+        The device's path and an open descriptor of it; close the descriptor after mounting.
+
+    Raises:
+        OSError: no loop devices here, or none free.
+    """
+    backing = os.open(image, os.O_RDWR | os.O_CLOEXEC)
+    control = -1
+    try:
+        control = os.open("/dev/loop-control", os.O_RDWR | os.O_CLOEXEC)
+        for _ in range(_LOOP_ATTEMPTS):
+            number = fcntl.ioctl(control, _LOOP_CTL_GET_FREE)
+            path = f"/dev/loop{number}"
+            if not os.path.exists(path):  # noqa: PTH110  no udev here: make the node ourselves
+                with contextlib.suppress(FileExistsError):
+                    os.mknod(path, 0o600 | 0o060000, os.makedev(7, number))
+            device = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+            try:
+                _configure_loop(device, backing)
+            except OSError as error:
+                os.close(device)
+                if error.errno != errno.EBUSY:
+                    raise
+                continue
+            return path, device
+        raise OSError(errno.EBUSY, "no free loop device")
+    finally:
+        os.close(backing)
+        if control >= 0:
+            os.close(control)
+
+
+def _configure_loop(device: int, backing: int) -> None:
+    """``LOOP_CONFIGURE`` (Linux 5.8): file, flags and block size in one step.
+
+    Direct I/O keeps the image's pages from being cached twice; file systems without it get buffered I/O.
+    """
+    for flags in (_LO_FLAGS_AUTOCLEAR | _LO_FLAGS_DIRECT_IO, _LO_FLAGS_AUTOCLEAR):
+        # struct loop_config: u32 fd, u32 block_size, struct loop_info64 (232 bytes, lo_flags at offset 52), u64[8]
+        info = bytearray(232)
+        struct.pack_into("<I", info, 52, flags)
+        config = struct.pack("<II", backing, 4096) + bytes(info) + bytes(64)
+        try:
+            fcntl.ioctl(device, _LOOP_CONFIGURE, config)
+        except OSError as error:
+            if error.errno != errno.EINVAL or not flags & _LO_FLAGS_DIRECT_IO:
+                raise
+        else:
+            return

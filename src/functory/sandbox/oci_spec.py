@@ -1,0 +1,137 @@
+"""The ``config.json`` of a sandbox, by the OCI runtime specification 1.0.2. Pure: values in, dict out.
+
+Kept small on purpose: every mount and every rule costs the runtime time at each start. The root folder comes with its
+read-only binds already in place (see `rootfs`), so that only what differs between sandboxes is mounted here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from functory.kernel.limits import MIB
+from functory.sandbox import seccomp
+from functory.sandbox.port import Command, Mount, SandboxSpec
+
+UID = 993  # AWS: sbx_user1051
+GID = 990
+ID_RANGE = 65_536
+CPU_PERIOD_US = 100_000
+_CPU_QUOTA_US_MIN = 1_000  # the kernel's floor
+OOM_SCORE = 500  # functions die before the node
+HOSTNAME = "169-254-100-1"
+
+_NO_CAPABILITIES: dict[str, list[str]] = {
+    name: [] for name in ("bounding", "effective", "inheritable", "permitted", "ambient")
+}
+_MASKED = (
+    "/proc/acpi", "/proc/asound", "/proc/interrupts", "/proc/kcore", "/proc/keys", "/proc/latency_stats",
+    "/proc/sched_debug", "/proc/scsi", "/proc/timer_list", "/proc/timer_stats",
+)  # fmt: skip
+_READ_ONLY = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What the driver has made for one sandbox.
+
+    Attributes:
+        root: the root folder.
+        dev: folder that becomes ``/dev``.
+        tmp: folder that becomes ``/tmp``.
+        network: path that names the network namespace.
+        cgroup: absolute cgroup path, below the hierarchy's root.
+        first_id: first host uid and gid of the sandbox's private range.
+        machine: ``os.uname().machine``.
+    """
+
+    root: Path
+    dev: Path
+    tmp: Path
+    network: str
+    cgroup: str
+    first_id: int
+    machine: str
+
+
+def config(spec: SandboxSpec, command: Command, place: Place) -> dict[str, Any]:
+    """The whole ``config.json``."""
+    linux: dict[str, Any] = {
+        "namespaces": _namespaces(place.network),
+        "uidMappings": [_mapping(place.first_id)],
+        "gidMappings": [_mapping(place.first_id)],
+        "cgroupsPath": place.cgroup,
+        "resources": _resources(spec),
+        "maskedPaths": list(_MASKED),
+        "readonlyPaths": list(_READ_ONLY),
+    }
+    filters = seccomp.profile(place.machine)
+    if filters is not None:
+        linux["seccomp"] = filters
+    return {
+        "ociVersion": "1.0.2",
+        "root": {"path": str(place.root), "readonly": True},
+        "hostname": HOSTNAME,
+        "mounts": _mounts(spec.mounts, place),
+        "process": _process(spec, command),
+        "linux": linux,
+    }
+
+
+def cpu_quota_us(vcpu: float) -> int:
+    """How much CPU time per `CPU_PERIOD_US`."""
+    return max(_CPU_QUOTA_US_MIN, round(vcpu * CPU_PERIOD_US))
+
+
+def _namespaces(network: str) -> list[dict[str, str]]:
+    private = [{"type": kind} for kind in ("pid", "mount", "ipc", "uts", "cgroup", "user")]
+    return [*private, {"type": "network", "path": network}]
+
+
+def _mapping(first_id: int) -> dict[str, int]:
+    return {"containerID": 0, "hostID": first_id, "size": ID_RANGE}
+
+
+def _mounts(mounts: tuple[Mount, ...], place: Place) -> list[dict[str, Any]]:
+    fixed: list[dict[str, Any]] = [
+        {"destination": "/proc", "type": "proc", "source": "proc", "options": ["nosuid", "noexec", "nodev"]},
+        _bind(place.dev, "/dev", "ro", "noexec"),
+        _bind(place.tmp, "/tmp", "rw", "nodev"),  # noqa: S108
+    ]
+    return fixed + [_bind(mount.source, mount.target, "ro" if mount.read_only else "rw", "nodev") for mount in mounts]
+
+
+def _bind(source: Path, target: str, *options: str) -> dict[str, Any]:
+    return {"destination": target, "type": "bind", "source": str(source), "options": ["rbind", "nosuid", *options]}
+
+
+def _process(spec: SandboxSpec, command: Command) -> dict[str, Any]:
+    return {
+        "terminal": False,
+        "user": {"uid": UID, "gid": GID},
+        "args": list(command.argv),
+        "env": [f"{name}={value}" for name, value in command.env.items()],
+        "cwd": command.cwd,
+        "capabilities": _NO_CAPABILITIES,
+        "noNewPrivileges": True,
+        "oomScoreAdj": OOM_SCORE,
+        "rlimits": [
+            _rlimit("RLIMIT_NOFILE", spec.limits.open_files),
+            _rlimit("RLIMIT_NPROC", spec.limits.processes),
+            _rlimit("RLIMIT_CORE", 0),
+        ],
+    }
+
+
+def _rlimit(name: str, value: int) -> dict[str, Any]:
+    return {"type": name, "soft": value, "hard": value}
+
+
+def _resources(spec: SandboxSpec) -> dict[str, Any]:
+    memory = spec.limits.memory_mib * MIB
+    return {
+        "memory": {"limit": memory, "swap": memory},  # swap counts both: equal means none
+        "cpu": {"quota": cpu_quota_us(spec.limits.vcpu), "period": CPU_PERIOD_US},
+        "pids": {"limit": spec.limits.processes},
+    }

@@ -1,0 +1,202 @@
+"""Which isolation works on this machine: found out by doing it, remembered, and told.
+
+**Theory.** That a runtime is installed says little: it may not like the machine's control groups, or the node may run in a
+container without privileges. So a probe makes one real sandbox with everything a function gets, and looks whether its
+process ran as it should. The result is kept in the run folder under a fingerprint of what it depends on (program, kernel,
+control groups, user), because a node's start must not cost a probe every time.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from functory.kernel import log
+from functory.kernel.settings import SandboxSettings
+from functory.sandbox import cgroups, recovery
+from functory.sandbox.drivers.oci import OciDriver
+from functory.sandbox.drivers.process import ProcessDriver
+from functory.sandbox.port import Command, SandboxDriver, SandboxError, SandboxSpec
+
+CANDIDATES = ("crun", "runc")
+_PATH = ":/usr/local/sbin:/usr/sbin:/sbin"
+_EXPECTED_CODE = 42
+_SCRIPT = f'[ "$(id -u)" = 993 ] && [ ! -w / ] && echo ok > /tmp/probe && exit {_EXPECTED_CODE}'
+_INSTALL = "install runc or crun (apt install runc, dnf install crun)"
+
+_log = log.get("sandbox.probe")
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One line of ``functory doctor``; ``advice`` is what to do when not ``ok``."""
+
+    name: str
+    ok: bool
+    detail: str
+    advice: str = ""
+
+
+class _Remembered(msgspec.Struct, frozen=True):
+    """What a probe found; ``reason`` is empty when the runtime works."""
+
+    fingerprint: str
+    reason: str
+
+
+async def pick_driver(settings: SandboxSettings, run_dir: Path) -> SandboxDriver:
+    """The driver that the settings ask for, not yet started.
+
+    Args:
+        settings: the section ``sandbox``.
+        run_dir: absolute folder of this node's sandboxes.
+
+    Raises:
+        SandboxError: ``oci`` was asked for and does not work here; the text says why and what would help.
+    """
+    if settings.driver == "process":
+        return ProcessDriver(run_dir)
+    reasons = []
+    for name in _names(settings):
+        runtime = find_runtime(name)
+        reason = f"{name} is not installed" if runtime is None else await probe(runtime, run_dir)
+        if runtime is not None and not reason:
+            return OciDriver(runtime, run_dir)
+        reasons.append(reason)
+    why = "; ".join(reasons)
+    if settings.driver == "oci":
+        raise SandboxError(f"no OCI runtime works here: {why}. What helps: {_INSTALL}, or set sandbox.driver to process")
+    return ProcessDriver(run_dir, note=f"no OCI runtime works here: {why}")
+
+
+async def probe(runtime: Path, run_dir: Path) -> str:
+    """Why ``runtime`` does not work here, or ``""`` when it does; from memory where nothing has changed."""
+    file = run_dir / f"probe-{runtime.name}.json"
+    fingerprint = _fingerprint(runtime)
+    known = _recall(file)
+    if known is not None and known.fingerprint == fingerprint:
+        return known.reason
+    reason = await try_runtime(runtime, run_dir)
+    _remember(file, _Remembered(fingerprint, reason))
+    return reason
+
+
+async def try_runtime(runtime: Path, run_dir: Path) -> str:
+    """Run one real sandbox; why it failed, or ``""``."""
+    if runtime.name == "runsc":
+        return "runsc is not supported yet"
+    folder = run_dir / f"probe-{runtime.name}-{os.getpid()}"
+    driver = OciDriver(runtime, folder)
+    try:
+        await driver.start()
+        sandbox = await driver.prepare(SandboxSpec(id="probe", mounts=()))
+        output: list[bytes] = []
+        command = Command(("/bin/sh", "-c", _SCRIPT), {"PATH": "/usr/bin:/bin"}, cwd="/")
+        await sandbox.launch(command, output.append, output.append)
+        how = await sandbox.wait()
+        if how.code != _EXPECTED_CODE:
+            said = b"".join(output).decode(errors="replace").strip()
+            return f"{runtime.name} ran a process that ended with {how}: {said}"
+        if driver.capabilities.memory_limit and not sandbox.memory_peak_bytes():
+            return f"{runtime.name} did not put the process into its control group"
+    except SandboxError as error:
+        return str(error)
+    finally:
+        await driver.close()
+        recovery.remove_folders(folder)
+    return ""
+
+
+def find_runtime(name: str) -> Path | None:
+    """The program of a runtime: an absolute path, or a name looked up where system programs are."""
+    found = shutil.which(name, path=os.environ.get("PATH", "") + _PATH)
+    return Path(found) if found else None
+
+
+async def doctor(settings: SandboxSettings, run_dir: Path) -> list[Check]:
+    """Everything that isolation depends on, each looked at; probes afresh."""
+    checks = [_check_system(), _check_root(), _check_cgroups(), _check_loop(), _check_mkfs()]
+    works = False
+    for name in dict.fromkeys((*_names(settings), *CANDIDATES)):
+        runtime = find_runtime(name)
+        if runtime is None:
+            checks.append(Check(f"OCI runtime {name}", ok=False, detail="not installed", advice=_INSTALL))
+            continue
+        reason = await try_runtime(runtime, run_dir)
+        works = works or not reason
+        advice = "another runtime may work; see the reason" if reason else ""
+        checks.append(Check(f"OCI runtime {name}", ok=not reason, detail=reason or f"{runtime} works", advice=advice))
+    detail = "functions are isolated" if works else "functions run as plain processes that see the whole host"
+    checks.append(Check("isolation", ok=works, detail=detail, advice="" if works else _INSTALL))
+    return checks
+
+
+def _recall(file: Path) -> _Remembered | None:
+    try:
+        return msgspec.json.decode(file.read_bytes(), type=_Remembered)
+    except (OSError, msgspec.DecodeError):
+        return None
+
+
+def _remember(file: Path, result: _Remembered) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True, mode=0o711)
+    new = file.with_suffix(f".{os.getpid()}")
+    new.write_bytes(msgspec.json.encode(result))
+    new.replace(file)
+
+
+def _names(settings: SandboxSettings) -> tuple[str, ...]:
+    return CANDIDATES if settings.oci_runtime == "auto" else (settings.oci_runtime,)
+
+
+def _fingerprint(runtime: Path) -> str:
+    """What the result depends on; changes when a probe must be repeated."""
+    stat = runtime.stat()
+    layout = _hierarchy()
+    groups = f"v{layout.version}:{','.join(sorted(layout.controllers))}" if layout else "none"
+    loop = Path("/dev/loop-control").exists()
+    return f"1|{runtime}|{stat.st_mtime_ns}|{stat.st_size}|{os.uname().release}|{groups}|{os.geteuid()}|{loop}"
+
+
+def _hierarchy() -> cgroups.Hierarchy | None:
+    try:
+        return cgroups.detect(Path("/proc/self/mountinfo").read_text())
+    except OSError:
+        return None
+
+
+def _check_system() -> Check:
+    system = os.uname()
+    ok = sys.platform == "linux"
+    return Check("operating system", ok, f"{system.sysname} {system.release}", "" if ok else "isolation needs Linux")
+
+
+def _check_root() -> Check:
+    ok = os.geteuid() == 0
+    return Check("privileges", ok, f"user id {os.geteuid()}", "" if ok else "start the node as root")
+
+
+def _check_cgroups() -> Check:
+    layout = _hierarchy()
+    if layout is None:
+        return Check("control groups", ok=False, detail="none mounted", advice="mount /sys/fs/cgroup")
+    missing = {"memory", "cpu", "pids", "freezer"} - layout.controllers
+    detail = f"version {layout.version}: {', '.join(sorted(layout.controllers))}"
+    return Check("control groups", not missing, detail, f"enable {', '.join(sorted(missing))}" if missing else "")
+
+
+def _check_loop() -> Check:
+    ok = Path("/dev/loop-control").exists()
+    advice = "" if ok else "load the kernel module loop; until then /tmp counts as memory"
+    return Check("loop devices", ok, "for /tmp with a size limit", advice)
+
+
+def _check_mkfs() -> Check:
+    found = shutil.which("mkfs.ext4", path=os.environ.get("PATH", "") + _PATH)
+    advice = "" if found else "install e2fsprogs; until then /tmp counts as memory"
+    return Check("mkfs.ext4", found is not None, found or "not installed", advice)

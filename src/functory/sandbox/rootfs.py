@@ -1,0 +1,192 @@
+"""The read-only root folder that sandboxes share.
+
+**Theory.** Everything that is the same in every sandbox is prepared once, on a small tmpfs in the node's private mount
+namespace: the folder tree, a minimal ``/etc``, ``/dev``, and the host's ``/usr`` bound read-only. An OCI runtime binds the
+root recursively, so all of it comes along as one mount and costs a start nothing. One root exists per *set of mount
+targets*, because a target must exist before something can be mounted on it and the root is read-only.
+
+Of the host only ``/usr`` (with the folders merged into it) and a few files of ``/etc`` that programs need to start are
+visible. ``/dev/shm`` is absent, as on AWS. ``/bin/sh`` is bash, as on Amazon Linux.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import threading
+from collections.abc import Iterable
+from pathlib import Path
+
+from functory.sandbox import linux
+from functory.sandbox.mounts import STANDARD_TARGETS
+from functory.sandbox.network import ADDRESS
+from functory.sandbox.oci_spec import GID, HOSTNAME, UID
+
+_FOLDERS = ("usr", "etc", "proc", "dev", "sys", "tmp", "mnt", "home", "run", "var")
+_MERGED = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
+_ETC_COPIED = (
+    "alternatives", "ld.so.cache", "ld.so.conf", "ld.so.conf.d", "localtime", "mime.types", "services", "protocols",
+    "os-release", "crypto-policies",
+)  # fmt: skip
+_ETC_COPIED_GLOBS = ("java*", "ssl/openssl.cnf")  # distributions keep the configuration of the JDK in /etc/java-17-openjdk
+_ETC_BOUND = ("ssl/certs", "pki/tls", "pki/ca-trust", "pki/java")
+_DEVICES = {"null": (1, 3), "zero": (1, 5), "full": (1, 7), "random": (1, 8), "urandom": (1, 9), "tty": (5, 0)}
+_DEVICE_LINKS = {
+    "fd": "/proc/self/fd",
+    "stdin": "/proc/self/fd/0",
+    "stdout": "/proc/self/fd/1",
+    "stderr": "/proc/self/fd/2",
+}
+_BIND = linux.MS_NOSUID | linux.MS_NODEV
+
+ETC_FILES = {
+    "passwd": f"root:x:0:0:root:/:/sbin/nologin\nsbx_user1051:x:{UID}:{GID}::/home/sbx_user1051:/sbin/nologin\n"
+    "nobody:x:65534:65534:nobody:/:/sbin/nologin\n",
+    "group": f"root:x:0:\nsbx_user1051:x:{GID}:\nnobody:x:65534:\n",
+    "hosts": f"127.0.0.1 localhost\n{ADDRESS} sandbox.localdomain sandbox {HOSTNAME}\n",
+    "hostname": f"{HOSTNAME}\n",
+    "resolv.conf": "# this sandbox has no network beyond its own loopback\n",
+    "nsswitch.conf": "passwd: files\ngroup: files\nhosts: files dns\nservices: files\nprotocols: files\n",
+}
+
+
+class RootTemplates:
+    """The roots of one node.
+
+    Args:
+        folder: an empty folder that every user may traverse; the tmpfs is mounted there.
+        host: the host's root; a temporary folder in tests.
+    """
+
+    def __init__(self, folder: Path, host: Path = Path("/")) -> None:
+        self.folder = folder
+        self._host = host
+        self._making = threading.Lock()
+        self.notes: tuple[str, ...] = ()
+
+    @property
+    def dev(self) -> Path:
+        """The folder that becomes ``/dev``."""
+        return self.folder / "dev"
+
+    def start(self) -> None:
+        """Mount the tmpfs and make ``/dev``. Blocks.
+
+        Raises:
+            OSError: not allowed here.
+        """
+        linux.mount("tmpfs", self.folder, "tmpfs", linux.MS_NOSUID, "mode=755,size=64m")
+        self.dev.mkdir(mode=0o755)
+        for name, (major, minor) in _DEVICES.items():
+            os.mknod(self.dev / name, 0o666 | 0o020000, os.makedev(major, minor))
+            (self.dev / name).chmod(0o666)  # whatever the umask
+        for name, target in _DEVICE_LINKS.items():
+            (self.dev / name).symlink_to(target)
+        if self._bash() is None:
+            self.notes = ("/bin/sh is not bash: the host has none",)
+
+    def root_for(self, targets: Iterable[str]) -> Path:
+        """The root that has these mount targets beside the standard ones; made when first asked for. Blocks.
+
+        Raises:
+            OSError: it could not be made.
+        """
+        extra = sorted(set(targets) - set(STANDARD_TARGETS))
+        key = hashlib.sha256("\0".join(extra).encode()).hexdigest()[:16]
+        root = self.folder / f"root-{key}"
+        with self._making:
+            if not root.exists():
+                self._make(root, [*STANDARD_TARGETS, *extra])
+        return root
+
+    def close(self) -> None:
+        """Unmount everything; fine when nothing is mounted."""
+        for folder in self.folder.glob("root-*/usr"):
+            linux.detach(folder)
+        linux.detach(self.folder)
+
+    def _make(self, root: Path, targets: list[str]) -> None:
+        building = root.with_name(f"{root.name}.new")
+        for name in _FOLDERS:
+            _make_folder(building, name)
+        for target in targets:
+            _make_folder(building, target)
+        for name in _MERGED:
+            self._merge(building, name)
+        _make_etc(building / "etc", self._host / "etc")
+        self._bind_system(building)
+        building.rename(root)
+
+    def _merge(self, root: Path, name: str) -> None:
+        source = self._host / name
+        if source.is_symlink():
+            (root / name).symlink_to(source.readlink())
+        elif source.is_dir():
+            _make_folder(root, name)
+
+    def _bind_system(self, root: Path) -> None:
+        for name in ("usr", *_MERGED):
+            if (root / name).is_dir() and not (root / name).is_symlink():
+                linux.bind(self._host / name, root / name, read_only=True, extra=_BIND)
+        for name in _ETC_BOUND:
+            source = self._host / "etc" / name
+            if source.is_dir():
+                linux.bind(source, root / "etc" / name, read_only=True, extra=_BIND)
+        self._bind_shell(root)
+
+    def _bind_shell(self, root: Path) -> None:
+        """Show bash where ``/bin/sh`` leads to, unless it already is bash."""
+        bash = self._bash()
+        shell = root / "usr/bin/sh"
+        if bash is None or not shell.exists():
+            return
+        # Relative links stay in the tree; an absolute one is followed inside it.
+        target = shell.readlink() if shell.is_symlink() else Path("sh")
+        inside = root / str(target).lstrip("/") if target.is_absolute() else shell.parent / target
+        if inside.name != "bash" and inside.is_file() and not inside.is_symlink():
+            linux.bind(bash, inside, read_only=True, extra=_BIND)
+
+    def _bash(self) -> Path | None:
+        candidates = (self._host / "usr/bin/bash", self._host / "bin/bash")
+        return next((path.resolve() for path in candidates if path.is_file()), None)
+
+
+def _make_folder(root: Path, name: str) -> None:
+    """Make ``root/name``; modes are set one by one, because a umask may take bits that the sandbox's user needs."""
+    path = root
+    for part in ["", *name.strip("/").split("/")]:
+        path = path / part
+        path.mkdir(exist_ok=True)
+        path.chmod(0o755)
+
+
+def _make_etc(etc: Path, host_etc: Path) -> None:
+    """A minimal ``/etc``: our own files, and copies of what programs of the host need to start."""
+    copied = [host_etc / name for name in _ETC_COPIED]
+    copied += [path for pattern in _ETC_COPIED_GLOBS for path in host_etc.glob(pattern)]
+    for source in copied:
+        target = etc / source.relative_to(host_etc)
+        if source.is_dir():
+            shutil.copytree(source, target, symlinks=True, ignore=_unreadable, ignore_dangling_symlinks=True)
+        elif source.is_file() and _readable_by_all(source):
+            _make_folder(etc, str(target.parent.relative_to(etc)))
+            shutil.copyfile(source, target)
+            target.chmod(0o644)
+    for name in _ETC_BOUND:
+        if (host_etc / name).is_dir():
+            _make_folder(etc, name)
+    for name, text in ETC_FILES.items():
+        (etc / name).write_text(text)
+        (etc / name).chmod(0o644)
+
+
+def _unreadable(folder: str, names: list[str]) -> set[str]:
+    """What other users may not read on the host (keys, passwords) is not copied either."""
+    return {name for name in names if not _readable_by_all(Path(folder) / name)}
+
+
+def _readable_by_all(path: Path) -> bool:
+    if path.is_symlink():
+        return True
+    return bool(path.lstat().st_mode & 0o004)
