@@ -131,11 +131,9 @@ def missing_text(definition: Definition, looked: Search) -> str:
         return f"{start}. Install it with: {install}"
     reasons = [reason for reason in looked.rejected if "chmod" in reason or "cannot be given" in reason]
     why = f" ({'; '.join(reasons)})" if reasons else ""
-    preview = " It is a preview on AWS as well." if definition.is_preview else ""
+    preview = f" ({definition.interpreter} is a preview, on AWS as well)" if definition.is_preview else ""
     commands = " or: ".join(definition.get)
-    return (
-        f"{start}: no usable {definition.interpreter} was found{why}. Get one with: {commands}; then run: {install}{preview}"
-    )
+    return f"{start}: no usable {definition.interpreter} was found{why}{preview}. Get one with: {commands}; then: {install}"
 
 
 def _ready(definition: Definition, version: str, mounts: tuple[RuntimeMount, ...]) -> ReadyRuntime:

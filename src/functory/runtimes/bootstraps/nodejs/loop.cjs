@@ -141,16 +141,13 @@ class Loop {
         };
     const stream = new ResponseStream(this.client, this.requestId, this.loaded.highWaterMark);
     this.openStream = stream;
-    const drained = new Promise((_resolve, reject) => {
-      whenDrained(() => reject(new Error('Response stream is not finished.')));
-    });
-    drained.catch(NOTHING);
     try {
       const running = this.loaded.handler(JSON.parse(body), stream, fillContext(context, headers));
       if (!isPromise(running)) throw new Error('Streaming does not support non-async handlers.');
-      const result = await Promise.race([running, drained]);
+      const result = await running;
       if (result !== undefined) console.warn('Streaming handlers ignore return values.');
-      await Promise.race([stream.answered, drained]);
+      await stream.answered; // AWS: a stream that is never ended lasts until the function's timeout
+      if (!stream.writableFinished) throw new Error('Response stream is not finished.');
     } catch (error) {
       logError('Invoke Error', error);
       await stream.fail(error);
