@@ -40,8 +40,8 @@ _NPM_ARCHITECTURES = {"x86_64": "x64", "amd64": "x64", "aarch64": "arm64", "arm6
 class Installer:
     """Installs runtimes into the folder that a `Catalog` with the same settings looks into."""
 
-    def __init__(self, settings: RuntimeSettings) -> None:
-        self._catalog = Catalog(settings)
+    def __init__(self, settings: RuntimeSettings, catalog: Catalog | None = None) -> None:
+        self._catalog = catalog or Catalog(settings)
         self._folder = self._catalog.folder
 
     async def find_all(self) -> list[str]:
