@@ -35,6 +35,9 @@ class ReadyRuntime:
         argv: the command that starts the runtime client.
         env: the variables this runtime adds to the common ones (PATH, LD_LIBRARY_PATH, AWS_EXECUTION_ENV, …).
         mounts: its host folders.
+        entrypoints: templates like those of ``argv``; when not empty, the first one that exists takes the place of
+            ``argv[0]``, and none is ``Runtime.InvalidEntrypoint`` (``provided.*``: the function brings its program).
+        runtime_api_host: address under which AWS shows the Runtime API to this runtime.
     """
 
     id: str
@@ -42,6 +45,8 @@ class ReadyRuntime:
     argv: tuple[str, ...]
     env: Mapping[str, str]
     mounts: tuple[RuntimeMount, ...]
+    entrypoints: tuple[str, ...] = ()
+    runtime_api_host: str = "169.254.100.1"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,148 @@
+"""Answers what `port.RuntimeCatalog` asks: which runtimes exist, and which can be started on this machine.
+
+A runtime is ready when its interpreter was found and executed (`interpreters`) and its pack exists (`packs`). What was
+found once is kept for the life of the node; what was missing is looked for again, so that an installation is seen
+without a restart. Looking executes programs, so it happens in a thread, once per identifier at a time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+from functory.kernel.settings import RuntimeSettings
+from functory.runtimes import interpreters, packs
+from functory.runtimes.definitions import Definition, load_all
+from functory.runtimes.interpreters import Interpreter, Places, Search
+from functory.runtimes.port import ReadyRuntime, RuntimeMissing, RuntimeMount, RuntimeStatus
+
+LANG = "/var/lang"
+RUNTIME = "/var/runtime"
+
+
+def runtime_version_arn(region: str, ready: ReadyRuntime) -> str:
+    """The ARN that names exactly this runtime version, as in ``RuntimeVersionConfig`` and ``INIT_START``."""
+    digest = hashlib.sha256(f"{ready.id}:{ready.version}".encode()).hexdigest()
+    return f"arn:aws:lambda:{region}::runtime:{digest}"
+
+
+class Catalog:
+    """The runtimes of this node; see `port.RuntimeCatalog`."""
+
+    def __init__(self, settings: RuntimeSettings, environ: Mapping[str, str] | None = None) -> None:
+        self.folder = Path(settings.dir).expanduser()
+        self.definitions = load_all()
+        self.places = Places.of(os.environ if environ is None else environ, self.folder / "interpreters")
+        self._ready: dict[str, ReadyRuntime] = {}
+        self._looking = {identifier: asyncio.Lock() for identifier in self.definitions}
+
+    def is_known(self, runtime: str) -> bool:
+        """See `port.RuntimeCatalog`."""
+        return runtime in self.definitions
+
+    def is_custom(self, runtime: str) -> bool:
+        """See `port.RuntimeCatalog`."""
+        return self.is_known(runtime) and self.definitions[runtime].language == "provided"
+
+    async def resolve(self, runtime: str) -> ReadyRuntime:
+        """See `port.RuntimeCatalog`."""
+        ready = self._ready.get(runtime)
+        if ready is not None:
+            return ready
+        if runtime not in self.definitions:
+            raise RuntimeMissing(f"Runtime {runtime} is not known to this node.")
+        async with self._looking[runtime]:
+            if runtime not in self._ready:
+                self._ready[runtime] = await asyncio.to_thread(self.prepare, self.definitions[runtime])
+            return self._ready[runtime]
+
+    async def list(self) -> list[RuntimeStatus]:
+        """See `port.RuntimeCatalog`. Looks at the machine every time."""
+        return await asyncio.to_thread(lambda: [self.status(definition) for definition in self.definitions.values()])
+
+    def prepare(self, definition: Definition) -> ReadyRuntime:
+        """Look for interpreter and pack, and make what needs no network. Blocks.
+
+        Raises:
+            RuntimeMissing: see `port.RuntimeCatalog.resolve`.
+        """
+        if definition.language == "provided":
+            return _ready(definition, "", ())
+        looked = interpreters.search(definition, self.places)
+        if looked.found is None:
+            raise RuntimeMissing(missing_text(definition, looked))
+        if definition.language == "python":
+            pack = packs.pack_path(definition, self.folder)
+            if not pack.is_dir():
+                raise RuntimeMissing(missing_text(definition, looked))
+        else:
+            pack = packs.make_node_pack(definition, self.folder)
+        mounts = (RuntimeMount(self._lang(definition, looked.found), LANG), RuntimeMount(pack, RUNTIME))
+        return _ready(definition, looked.found.version, mounts)
+
+    def status(self, definition: Definition) -> RuntimeStatus:
+        """One row of `list`. Blocks."""
+        version = location = advice = ""
+        is_ready = True
+        if definition.language != "provided":
+            looked = interpreters.search(definition, self.places)
+            if looked.found is not None:
+                version, location = looked.found.version, str(looked.found.location)
+            if looked.found is None or (definition.language == "python" and not self._has_pack(definition)):
+                is_ready, version, advice = False, "", missing_text(definition, looked)
+        return RuntimeStatus(definition.id, is_ready, version, location, advice, definition.deprecated)
+
+    def _has_pack(self, definition: Definition) -> bool:
+        return packs.pack_path(definition, self.folder).is_dir()
+
+    def _lang(self, definition: Definition, interpreter: Interpreter) -> Path:
+        """The folder to mount at ``/var/lang``: the interpreter's own, or one that offers just its executable.
+
+        Executables under ``/usr`` are linked, since every sandbox sees them there; others are copied.
+        """
+        if interpreter.prefix is not None:
+            return interpreter.prefix
+        names = ["node"] if definition.language == "nodejs" else [f"python{definition.version}", "python3", "python"]
+        executable = interpreter.executable
+        mark = hashlib.sha256(f"{executable}:{interpreter.version}".encode()).hexdigest()[:12]
+        final = self.folder / "lang" / f"{definition.id}-{mark}"
+        if not final.is_dir():
+            with packs.staging(final.parent) as work:
+                (work / "bin").mkdir()
+                if executable.is_relative_to(interpreters.SYSTEM):
+                    (work / "bin" / names[0]).symlink_to(executable)
+                else:
+                    shutil.copy(executable, work / "bin" / names[0])
+                for name in names[1:]:
+                    (work / "bin" / name).symlink_to(names[0])
+                packs.publish(work, final)
+        return final
+
+
+def missing_text(definition: Definition, looked: Search) -> str:
+    """What to tell the operator about a runtime that cannot be started."""
+    install = f"functory runtimes install {definition.id}"
+    start = f"Runtime {definition.id} is not installed on this node"
+    if looked.found is not None or definition.sources:
+        return f"{start}. Install it with: {install}"
+    reasons = [reason for reason in looked.rejected if "chmod" in reason or "cannot be given" in reason]
+    why = f" ({'; '.join(reasons)})" if reasons else ""
+    preview = f" ({definition.interpreter} is a preview, on AWS as well)" if definition.is_preview else ""
+    commands = " or: ".join(definition.get)
+    return f"{start}: no usable {definition.interpreter} was found{why}{preview}. Get one with: {commands}; then: {install}"
+
+
+def _ready(definition: Definition, version: str, mounts: tuple[RuntimeMount, ...]) -> ReadyRuntime:
+    return ReadyRuntime(
+        id=definition.id,
+        version=version,
+        argv=definition.argv,
+        env=definition.env,
+        mounts=mounts,
+        entrypoints=definition.entrypoints,
+        runtime_api_host=definition.runtime_api_host,
+    )

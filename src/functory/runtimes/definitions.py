@@ -1,0 +1,122 @@
+"""Runtime definitions: the TOML files under ``definitions/``, read and checked.
+
+A file says everything Functory knows of an identifier: which interpreter it needs, the command that starts it, the
+variables AWS gives it, what its runtime folder (``/var/runtime``) is made of and where an interpreter can be had. An
+identifier without a file is unknown.
+"""
+
+from __future__ import annotations
+
+import datetime
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+Language = Literal["python", "nodejs", "provided"]
+
+FOLDER = Path(__file__).parent / "definitions"
+
+
+class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A package of a registry that carries an interpreter.
+
+    Attributes:
+        registry: whose client fetches it.
+        package: its name; ``{os}`` and ``{arch}`` stand for Node's names of this platform (``linux``, ``x64``).
+        version: exact.
+        file: path of the interpreter inside the archive.
+    """
+
+    registry: Literal["npm", "pypi"]
+    package: str
+    version: str
+    file: str
+
+
+class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Shape of a definition file."""
+
+    id: str
+    language: Language
+    argv: tuple[str, ...]
+    env: dict[str, str]
+    version: str = ""
+    deprecated: datetime.date | None = None
+    preview: bool = False
+    entrypoints: tuple[str, ...] = ()
+    runtime_api_host: str = "169.254.100.1"
+    get: tuple[str, ...] = ()
+    pack: dict[str, str] = {}
+    source: tuple[Source, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """One runtime identifier.
+
+    Attributes:
+        id: Lambda's identifier.
+        language: what kind of runtime it is.
+        version: of the interpreter: ``3.12`` (major.minor) for Python, ``22`` (major) for Node.js, ``""`` for none.
+        argv: see `port.ReadyRuntime`.
+        env: see `port.ReadyRuntime`.
+        entrypoints: see `port.ReadyRuntime`.
+        runtime_api_host: see `port.ReadyRuntime`.
+        deprecated: AWS's date ``YYYY-MM-DD``, or ``""``.
+        is_preview: whether AWS offers it as a public preview only.
+        get: commands that bring an interpreter to this machine.
+        pack: exact version by PyPI name of what the runtime folder holds.
+        sources: packages that carry the interpreter, best first.
+    """
+
+    id: str
+    language: Language
+    version: str
+    argv: tuple[str, ...]
+    env: Mapping[str, str]
+    entrypoints: tuple[str, ...]
+    runtime_api_host: str
+    deprecated: str
+    is_preview: bool
+    get: tuple[str, ...]
+    pack: Mapping[str, str]
+    sources: tuple[Source, ...]
+
+    @property
+    def interpreter(self) -> str:
+        """The interpreter's name for people: ``Python 3.12``, ``Node.js 22``."""
+        return {"python": "Python", "nodejs": "Node.js", "provided": ""}[self.language] + f" {self.version}"
+
+
+def parse(document: Mapping[str, Any]) -> Definition:
+    """A definition from the content of its file.
+
+    Raises:
+        msgspec.ValidationError: the content has not the shape of a definition.
+    """
+    file = msgspec.convert(document, _File)
+    return Definition(
+        id=file.id,
+        language=file.language,
+        version=file.version,
+        argv=file.argv,
+        env=file.env,
+        entrypoints=file.entrypoints,
+        runtime_api_host=file.runtime_api_host,
+        deprecated=file.deprecated.isoformat() if file.deprecated else "",
+        is_preview=file.preview,
+        get=file.get,
+        pack=file.pack,
+        sources=file.source,
+    )
+
+
+def load_all(folder: Path = FOLDER) -> dict[str, Definition]:
+    """Every definition by identifier, in the order people expect (``python3.9`` before ``python3.10``)."""
+    definitions = [parse(tomllib.loads(file.read_text(encoding="utf-8"))) for file in folder.glob("*.toml")]
+    definitions.sort(key=lambda d: (d.language, tuple(int(part) for part in d.version.split(".") if part), d.id))
+    return {definition.id: definition for definition in definitions}

@@ -1,0 +1,193 @@
+"""``functory runtimes install``: bring interpreters and packs to this machine.
+
+Everything comes from package registries through their own clients (npm, pip) and so through whatever registry those are
+configured for. An interpreter is executed before it counts. ``manifest.json`` in the runtimes folder records what came from
+where: package, version, sha256.
+
+Node.js is carried by npm and PyPI. No registry carries CPython for Linux, so a missing Python is not fetched; the error says
+how to get it. One installation at a time per folder (a file lock).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import hashlib
+import json
+import os
+import platform
+import shutil
+import sys
+import tarfile
+import zipfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from functory.kernel.settings import RuntimeSettings
+from functory.runtimes import interpreters, packs
+from functory.runtimes.catalog import Catalog, missing_text
+from functory.runtimes.definitions import Definition, Source
+from functory.runtimes.packs import InstallError
+
+Report = Callable[[str], None]
+
+_FETCH_TIMEOUT_S = 900
+_NPM_ARCHITECTURES = {"x86_64": "x64", "amd64": "x64", "aarch64": "arm64", "arm64": "arm64"}
+
+
+class Installer:
+    """Installs runtimes into the folder that a `Catalog` with the same settings looks into."""
+
+    def __init__(self, settings: RuntimeSettings, catalog: Catalog | None = None) -> None:
+        self._catalog = catalog or Catalog(settings)
+        self._folder = self._catalog.folder
+
+    async def find_all(self) -> list[str]:
+        """Identifiers whose interpreter is on this machine, whether their pack exists or not."""
+        definitions = [d for d in self._catalog.definitions.values() if d.language != "provided"]
+        return await asyncio.to_thread(
+            lambda: [d.id for d in definitions if interpreters.search(d, self._catalog.places).found is not None]
+        )
+
+    async def install(self, runtimes: Sequence[str], report: Report) -> None:
+        """Make each of ``runtimes`` ready; what is ready already is left alone. ``report`` gets lines for people.
+
+        Raises:
+            InstallError: one of them could not be made ready. Those before it stay installed.
+        """
+        for runtime in runtimes:
+            if not self._catalog.is_known(runtime):
+                known = ", ".join(self._catalog.definitions)
+                raise InstallError(f"Runtime {runtime} is not known. Known are: {known}")
+        for runtime in runtimes:
+            await asyncio.to_thread(self._install, self._catalog.definitions[runtime], report)
+
+    def _install(self, definition: Definition, report: Report) -> None:
+        if definition.language == "provided":
+            report(f"{definition.id} needs nothing: the function brings its own program")
+            return
+        with _locked(self._folder):
+            looked = interpreters.search(definition, self._catalog.places)
+            if looked.found is None:
+                if not definition.sources:
+                    raise InstallError(missing_text(definition, looked))
+                self._fetch_interpreter(definition, report)
+                looked = interpreters.search(definition, self._catalog.places)
+            if looked.found is None:
+                raise InstallError(f"{definition.id}: the fetched interpreter cannot be used: {'; '.join(looked.rejected)}")
+            report(f"{definition.id}: {definition.interpreter} is {looked.found.version} in {looked.found.location}")
+            if definition.language == "python":
+                report(f"{definition.id}: preparing the runtime client and the AWS SDK")
+                pack, contents = packs.make_python_pack(
+                    definition, looked.found, self._folder, find_pip(looked.found.executable)
+                )
+                if contents:
+                    self._record("packs", pack.name, contents)
+            self._catalog.prepare(definition)
+        report(f"{definition.id}: ready")
+
+    def _fetch_interpreter(self, definition: Definition, report: Report) -> None:
+        problems = []
+        for source in definition.sources:
+            package = _package(source)
+            report(f"{definition.id}: fetching {package} {source.version} from {source.registry}")
+            final = self._folder / "interpreters" / f"{definition.id}-{source.version}"
+            try:
+                with packs.staging(final.parent) as work:
+                    archive = _fetch(source, package, work)
+                    sha256 = hashlib.sha256(archive.read_bytes()).hexdigest()
+                    executable = work / "bin/node"
+                    executable.parent.mkdir()
+                    _extract(archive, source.file, executable)
+                    archive.unlink()
+                    checked = interpreters.check_node(executable, definition.version, has_own_prefix=False)
+                    if isinstance(checked, str):
+                        raise InstallError(checked)
+                    packs.publish(work, final)
+            except InstallError as error:
+                problems.append(f"{package} from {source.registry}: {error}")
+                report(f"{definition.id}: that did not work, {error}")
+                continue
+            entry = {"registry": source.registry, "package": package, "version": source.version, "sha256": sha256}
+            self._record("interpreters", final.name, entry)
+            return
+        raise InstallError(f"{definition.id} could not be fetched:\n" + "\n".join(problems))
+
+    def _record(self, section: str, name: str, entry: object) -> None:
+        """Add an entry to the manifest, replacing the file in one step."""
+        file = self._folder / "manifest.json"
+        manifest: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+        manifest.setdefault(section, {})[name] = entry
+        new = file.with_suffix(".new")
+        with new.open("w", encoding="utf-8") as stream:
+            json.dump(manifest, stream, indent=2, sort_keys=True)
+            stream.flush()
+            os.fsync(stream.fileno())
+        new.replace(file)
+
+
+def find_pip(interpreter: Path) -> list[str]:
+    """A command line of pip: Functory's own, the interpreter's, or one on PATH.
+
+    Raises:
+        InstallError: there is none.
+    """
+    candidates = [[sys.executable, "-m", "pip"], [str(interpreter), "-m", "pip"], ["pip3"], ["pip"]]
+    for candidate in candidates:
+        try:
+            packs.run_tool([*candidate, "--version"], 60, packs.pip_environ())
+        except InstallError:
+            continue
+        return candidate
+    raise InstallError("pip was not found. Install it, e.g. with: python3 -m ensurepip, or: apt-get install python3-pip")
+
+
+def _package(source: Source) -> str:
+    machine = platform.machine().lower()
+    return source.package.format(os=sys.platform, arch=_NPM_ARCHITECTURES.get(machine, machine))
+
+
+def _fetch(source: Source, package: str, folder: Path) -> Path:
+    """Bring the archive of a package into ``folder``; the client checks its integrity."""
+    if source.registry == "npm":
+        if shutil.which("npm") is None:
+            raise InstallError("npm was not found")
+        argv = ["npm", "pack", f"{package}@{source.version}", "--pack-destination", str(folder), "--ignore-scripts"]
+        packs.run_tool(argv, _FETCH_TIMEOUT_S)
+    else:
+        options = ["--quiet", "--no-input", "--disable-pip-version-check", "--no-deps", "--only-binary=:all:"]
+        pip = find_pip(Path(sys.executable))
+        argv = [*pip, "download", *options, f"--dest={folder}", f"{package}=={source.version}"]
+        packs.run_tool(argv, _FETCH_TIMEOUT_S, packs.pip_environ())
+    archives = [file for file in folder.iterdir() if file.suffix in (".tgz", ".whl")]
+    if len(archives) != 1:
+        raise InstallError(f"{source.registry} brought {len(archives)} archives instead of one")
+    return archives[0]
+
+
+def _extract(archive: Path, member: str, target: Path) -> None:
+    """Write one file of an archive to ``target``, executable."""
+    try:
+        if archive.suffix == ".whl":
+            with zipfile.ZipFile(archive) as wheel, wheel.open(member) as stream, target.open("wb") as out:
+                shutil.copyfileobj(stream, out)
+        else:
+            with tarfile.open(archive) as tar, target.open("wb") as out:
+                tarred = tar.extractfile(member)
+                if tarred is None:
+                    raise KeyError(member)
+                shutil.copyfileobj(tarred, out)
+    except (KeyError, OSError, zipfile.BadZipFile, tarfile.TarError) as error:
+        raise InstallError(f"{archive.name} does not hold {member}: {error}") from error
+    target.chmod(0o755)
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Keep other installations into ``folder`` out."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("w", encoding="utf-8") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,209 @@
+"""Which interpreters are on this machine.
+
+**Theory.** A name proves nothing: ``python3.12`` may be a virtual environment, a shim that starts something else, a
+free-threaded or foreign build. So candidates are collected by name and *executed*; what they say of themselves decides.
+Of a Python that is the base prefix, never a virtual environment. The first candidate whose version is exactly the one asked
+for and whose files another user may read is taken; why others were not is kept for the operator.
+
+Functions run as another user inside a bind mount of the interpreter's folder. So permissions count from that folder
+down, not those of the folders above it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import stat
+import subprocess
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from functory.runtimes.definitions import Definition
+
+SYSTEM = Path("/usr")
+"""Seen inside every sandbox at its own place, so interpreters from there need no mount of their own."""
+
+_PROBE_TIMEOUT_S = 20.0
+_PYTHON_PROBE = (
+    "import sys,json;print(json.dumps(["
+    "'%d.%d.%d'%sys.version_info[:3],sys.base_prefix,sys.implementation.name,sys.version_info[3],getattr(sys,'abiflags','')]))"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Interpreter:
+    """One interpreter that was executed and is what it should be.
+
+    Attributes:
+        version: exact, e.g. ``3.12.1``.
+        executable: absolute path.
+        prefix: folder to mount at ``/var/lang``, holding ``bin``; None when only the executable is to be offered there.
+    """
+
+    version: str
+    executable: Path
+    prefix: Path | None
+
+    @property
+    def location(self) -> Path:
+        """The folder to show to people."""
+        return self.prefix or self.executable.parent
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What a search gave: the interpreter, or why no candidate would do."""
+
+    found: Interpreter | None
+    rejected: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where to look. ``installed`` is Functory's own folder of interpreters, asked first."""
+
+    installed: Path
+    path: tuple[Path, ...]
+    pyenv: Path
+    uv: Path
+    nvm: Path
+    home: Path
+
+    @staticmethod
+    def of(environ: Mapping[str, str], installed: Path) -> Places:
+        """The usual places for the user that ``environ`` belongs to."""
+        home = Path(environ.get("HOME") or Path.home())
+        data = Path(environ.get("XDG_DATA_HOME") or home / ".local/share")
+        path = [Path(part) for part in environ.get("PATH", "").split(os.pathsep) if part.startswith("/")]
+        path += [Path("/usr/local/bin"), Path("/usr/bin")]
+        return Places(
+            installed=installed,
+            path=tuple(dict.fromkeys(folder for folder in path if folder.name != "shims")),
+            pyenv=Path(environ.get("PYENV_ROOT") or home / ".pyenv") / "versions",
+            uv=Path(environ.get("UV_PYTHON_INSTALL_DIR") or data / "uv/python"),
+            nvm=Path(environ.get("NVM_DIR") or home / ".nvm") / "versions/node",
+            home=home,
+        )
+
+
+def search(definition: Definition, places: Places) -> Search:
+    """Look for the interpreter of ``definition``. Blocks: executes what it finds."""
+    find = {"python": _pythons, "nodejs": _nodes}[definition.language]
+    rejected = []
+    for outcome in find(definition, places):
+        if isinstance(outcome, Interpreter):
+            return Search(found=outcome)
+        rejected.append(outcome)
+    return Search(found=None, rejected=tuple(dict.fromkeys(rejected)))
+
+
+def _pythons(definition: Definition, places: Places) -> Iterator[Interpreter | str]:
+    name = f"python{definition.version}"
+    roots = [
+        *_newest(places.installed.glob(f"{definition.id}-*")),
+        *_newest(places.pyenv.glob(f"{definition.version}*")),
+        *_newest(places.uv.glob(f"cpython-{definition.version}*")),
+    ]
+    own = [root / "bin" / name for root in roots if root.is_relative_to(places.installed)]
+    others = [root / "bin" / name for root in roots if not root.is_relative_to(places.installed)]
+    for candidate in _existing([*own, *(folder / name for folder in places.path), *others]):
+        yield check_python(candidate, definition.version, places.home)
+
+
+def _nodes(definition: Definition, places: Places) -> Iterator[Interpreter | str]:
+    own = [root / "bin/node" for root in _newest(places.installed.glob(f"{definition.id}-*"))]
+    nvm = [root / "bin/node" for root in _newest(places.nvm.glob(f"v{definition.version}.*"))]
+    dedicated = set(own) | set(nvm)
+    named = [folder / name for folder in places.path for name in (f"node{definition.version}", f"node-{definition.version}")]
+    plain = [folder / "node" for folder in places.path]
+    for candidate in _existing([*own, *named, *plain, *nvm]):
+        yield check_node(candidate, definition.version, has_own_prefix=candidate in dedicated)
+
+
+def check_python(candidate: Path, version: str, home: Path) -> Interpreter | str:
+    """Execute ``candidate``; the interpreter behind it, or why it will not do."""
+    answer = _ask([str(candidate), "-I", "-S", "-c", _PYTHON_PROBE])
+    try:
+        exact, base, implementation, level, abi = json.loads(answer)
+    except ValueError:
+        return f"{candidate} does not run"
+    if implementation != "cpython" or "t" in abi or "d" in abi:
+        return f"{candidate} is {implementation} {exact}{abi}, not a plain CPython"
+    if exact.rpartition(".")[0] != version:
+        return f"{candidate} is Python {exact}"
+    prefix = Path(base).resolve()
+    executable = prefix / "bin" / f"python{version}"
+    if not executable.exists():
+        return f"{candidate}: its prefix {prefix} has no bin/python{version}"
+    if prefix in (Path("/"), home, home / ".local"):
+        return f"{candidate}: its prefix {prefix} holds more than the interpreter and cannot be given to functions"
+    shown = exact if level == "final" else f"{exact}{level}"
+    if prefix == SYSTEM:
+        return Interpreter(version=shown, executable=executable, prefix=None)
+    needed = [executable, prefix / f"lib/python{version}/os.py", prefix / f"lib/python{version}/lib-dynload"]
+    needed += prefix.glob(f"lib/libpython{version}*")
+    return _unreadable(prefix, needed) or Interpreter(version=shown, executable=executable, prefix=prefix)
+
+
+def check_node(candidate: Path, version: str, *, has_own_prefix: bool) -> Interpreter | str:
+    """Execute ``candidate``; the interpreter behind it, or why it will not do."""
+    answer = _ask([str(candidate), "--version"]).strip()
+    match = re.fullmatch(r"v(\d+)\.(\d+)\.(\d+)", answer)
+    if match is None:
+        return f"{candidate} does not run"
+    if match[1] != version:
+        return f"{candidate} is Node.js {answer[1:]}"
+    executable = candidate.resolve()
+    prefix = candidate.parent.parent.resolve() if has_own_prefix else None
+    if prefix is not None:
+        problem = _unreadable(prefix, [executable])
+        if problem is not None:
+            return problem
+    return Interpreter(version=answer[1:], executable=executable, prefix=prefix)
+
+
+def _ask(argv: list[str]) -> str:
+    """Standard output of a short command, or "" when it fails. The caller's environment does not change the answer."""
+    environ = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "NODE_", "VIRTUAL_ENV"))}
+    try:
+        done = subprocess.run(  # noqa: S603  executing candidates is what this module is for
+            argv,
+            capture_output=True,
+            text=True,
+            timeout=_PROBE_TIMEOUT_S,
+            check=False,
+            stdin=subprocess.DEVNULL,
+            env=environ,
+        )
+    except (OSError, subprocess.TimeoutExpired, UnicodeDecodeError):
+        return ""
+    return done.stdout if done.returncode == 0 else ""
+
+
+def _unreadable(prefix: Path, needed: Iterable[Path]) -> str | None:
+    """Why another user could not run what is in ``prefix``, looking from ``prefix`` down; None when it can."""
+    for path in needed:
+        if not path.exists():
+            continue
+        inside = [folder for folder in path.parents if folder.is_relative_to(prefix)]
+        for step in [*inside, path]:
+            mode = step.stat().st_mode
+            wanted = stat.S_IROTH | stat.S_IXOTH if step.is_dir() or step.parent.name == "bin" else stat.S_IROTH
+            if mode & wanted != wanted:
+                return f"{step} cannot be read by the users functions run as; allow it with: chmod -R o+rX {prefix}"
+    return None
+
+
+def _existing(candidates: Iterable[Path]) -> Iterator[Path]:
+    seen = set()
+    for candidate in candidates:
+        if candidate not in seen and os.access(candidate, os.X_OK) and not candidate.is_dir():
+            seen.add(candidate)
+            yield candidate
+
+
+def _newest(folders: Iterable[Path]) -> list[Path]:
+    """Highest version first, by the numbers in the name; finished versions before previews of the same numbers."""
+    return sorted(folders, key=lambda f: [int(number) for number in re.findall(r"\d+", f.name)], reverse=True)

@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from functory.runtimes.definitions import FOLDER, load_all, parse
+
+DEFINITIONS = load_all()
+PATHS = {name: f"/var/{name}" for name in ("task", "runtime", "lang")} | {"opt": "/opt", "tmp": "/tmp"}
+
+
+def shown(runtime: str) -> dict[str, str]:
+    """The variables of a runtime as seen inside a sandbox."""
+    return {name: value.format(**PATHS) for name, value in DEFINITIONS[runtime].env.items()}
+
+
+MANAGED = {
+    "LANG": "en_US.UTF-8",
+    "TZ": ":UTC",
+    "LAMBDA_TASK_ROOT": "/var/task",
+    "LAMBDA_RUNTIME_DIR": "/var/runtime",
+    "PATH": "/var/lang/bin:/usr/local/bin:/usr/bin/:/bin:/opt/bin",
+    "LD_LIBRARY_PATH": "/var/lang/lib:/lib64:/usr/lib64:/var/runtime:/var/runtime/lib:/var/task:/var/task/lib:/opt/lib",
+}
+SHELL = {"PWD": "/var/task", "SHLVL": "0"}
+
+
+def test_every_file_is_named_after_its_identifier() -> None:
+    assert {file.stem for file in FOLDER.glob("*.toml")} == set(DEFINITIONS)
+
+
+def test_the_identifiers_are_in_the_order_people_expect() -> None:
+    assert list(DEFINITIONS) == [
+        *(f"nodejs{major}.x" for major in (18, 20, 22, 24, 26)),
+        "provided.al2",
+        "provided.al2023",
+        *(f"python3.{minor}" for minor in range(9, 16)),
+    ]
+
+
+@pytest.mark.parametrize("minor", range(9, 16))
+def test_python_gets_awss_variables(minor: int) -> None:
+    expected = MANAGED | SHELL | {"AWS_EXECUTION_ENV": f"AWS_Lambda_python3.{minor}"}
+    if minor >= 12:
+        expected["LC_CTYPE"] = "C.UTF-8"
+    assert shown(f"python3.{minor}") == expected
+
+
+@pytest.mark.parametrize("major", [18, 20, 22, 24, 26])
+def test_node_gets_awss_variables(major: int) -> None:
+    modules = [f"/opt/nodejs/node{major}/node_modules", "/opt/nodejs/node_modules", "/var/runtime/node_modules"]
+    assert shown(f"nodejs{major}.x") == MANAGED | SHELL | {
+        "AWS_EXECUTION_ENV": f"AWS_Lambda_nodejs{major}.x",
+        "NODE_PATH": ":".join([*modules, "/var/runtime", "/var/task"]),
+    }
+
+
+def test_custom_runtimes_get_awss_variables() -> None:
+    assert shown("provided.al2023") == MANAGED
+    assert shown("provided.al2") == MANAGED | {
+        "PATH": "/usr/local/bin:/usr/bin/:/bin:/opt/bin",
+        "LD_LIBRARY_PATH": "/lib64:/usr/lib64:/var/runtime:/var/runtime/lib:/var/task:/var/task/lib:/opt/lib",
+    }
+    assert DEFINITIONS["provided.al2"].runtime_api_host == "127.0.0.1"
+    assert DEFINITIONS["provided.al2023"].runtime_api_host == "169.254.100.1"
+
+
+@pytest.mark.parametrize("runtime", [name for name, d in DEFINITIONS.items() if d.language == "python"])
+def test_every_pin_of_a_python_pack_is_exact_and_the_sdk_is_there(runtime: str) -> None:
+    pack = DEFINITIONS[runtime].pack
+    assert {"awslambdaric", "boto3", "botocore", "simplejson", "snapshot-restore-py"} <= set(pack)
+    assert all(version[0].isdigit() for version in pack.values())
+
+
+def test_a_definition_with_an_unknown_key_is_refused() -> None:
+    document = {"id": "x", "language": "python", "argv": ["a"], "env": {}, "handler": "x"}
+    with pytest.raises(msgspec.ValidationError, match="handler"):
+        parse(document)

@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import hashlib
+import io
+import json
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from functory.kernel.settings import RuntimeSettings
+from functory.runtimes.catalog import Catalog
+from functory.runtimes.install import Installer
+from functory.runtimes.packs import InstallError
+from tests.unit.runtimes.test_interpreters import places, program, python
+
+
+def installer(root: Path, *path: Path) -> tuple[Installer, Catalog]:
+    settings = RuntimeSettings(dir=str(root / "runtimes"))
+    catalog = Catalog(settings, {"HOME": str(root)})
+    catalog.places = dataclasses.replace(places(root / "elsewhere", *path), installed=root / "runtimes/interpreters")
+    return Installer(settings, catalog), catalog
+
+
+def npm(root: Path, monkeypatch: pytest.MonkeyPatch, says: str) -> Path:
+    """A fake npm that packs a Node.js which says ``says``; returns the archive."""
+    content = f"#!/bin/sh\necho {says}\n".encode()
+    archive = root / "node.tgz"
+    with tarfile.open(archive, "w:gz") as tar:
+        member = tarfile.TarInfo("package/bin/node")
+        member.size = len(content)
+        tar.addfile(member, io.BytesIO(content))
+    tool = root / "tools/npm"
+    tool.parent.mkdir()
+    tool.write_text(f'#!/bin/sh\n[ "$3" = --pack-destination ] && cp {archive} "$4/node.tgz"\n')
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tool.parent}:/usr/bin:/bin")
+    return archive
+
+
+def test_a_fetched_interpreter_is_executed_placed_and_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    archive = npm(tmp_path, monkeypatch, "v26.10.0")
+    made, catalog = installer(tmp_path)
+    lines: list[str] = []
+    asyncio.run(made.install(["nodejs26.x"], lines.append))
+
+    assert lines[-1] == "nodejs26.x: ready"
+    assert asyncio.run(catalog.resolve("nodejs26.x")).version == "26.10.0"
+    manifest = json.loads((tmp_path / "runtimes/manifest.json").read_text())
+    entry = manifest["interpreters"]["nodejs26.x-26.10.0"]
+    assert entry["registry"] == "npm"
+    assert entry["version"] == "26.10.0"
+    assert entry["sha256"] == hashlib.sha256(archive.read_bytes()).hexdigest()
+    assert asyncio.run(made.find_all()) == ["nodejs26.x"]
+
+
+def test_an_interpreter_that_is_not_what_it_should_be_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    npm(tmp_path, monkeypatch, "v25.0.0")
+    made, _ = installer(tmp_path)
+    with pytest.raises(InstallError, match=r"is Node.js 25\.0\.0"):
+        asyncio.run(made.install(["nodejs26.x"], lambda _: None))
+    assert list((tmp_path / "runtimes/interpreters").iterdir()) == []
+
+
+def test_what_is_there_is_not_fetched(tmp_path: Path) -> None:
+    program(tmp_path / "path/node", "v24.1.0")
+    made, _ = installer(tmp_path, tmp_path / "path")
+    lines: list[str] = []
+    asyncio.run(made.install(["nodejs24.x", "provided.al2"], lines.append))
+    assert lines[0] == f"nodejs24.x: Node.js 24 is 24.1.0 in {tmp_path}/path"
+    assert "provided.al2 needs nothing" in lines[-1]
+
+
+def test_a_python_that_no_registry_carries_is_refused_with_the_commands_that_bring_it(tmp_path: Path) -> None:
+    made, _ = installer(tmp_path)
+    with pytest.raises(InstallError, match=r"Get one with: uv python install 3\.14"):
+        asyncio.run(made.install(["python3.14"], lambda _: None))
+
+
+def test_an_unknown_runtime_is_refused_before_anything_is_done(tmp_path: Path) -> None:
+    made, _ = installer(tmp_path)
+    lines: list[str] = []
+    with pytest.raises(InstallError, match="Runtime java21 is not known"):
+        asyncio.run(made.install(["provided.al2", "java21"], lines.append))
+    assert lines == []
+
+
+def test_every_interpreter_found_is_named(tmp_path: Path) -> None:
+    python(tmp_path / "path")
+    program(tmp_path / "path/bin/node", "v22.1.0")
+    made, _ = installer(tmp_path, tmp_path / "path/bin")
+    assert asyncio.run(made.find_all()) == ["nodejs22.x", "python3.12"]
