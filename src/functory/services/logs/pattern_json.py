@@ -14,12 +14,12 @@ from typing import Any
 import msgspec
 
 from functory.services.logs.pattern_values import (
+    Check,
     Compare,
     Cursor,
     Expression,
     Leaf,
     PatternError,
-    Test,
     check_regex_count,
     holds,
     leaves,
@@ -126,5 +126,5 @@ def _leaf(cursor: Cursor) -> Leaf:
     cursor.peek()
     if match := _TEST.match(cursor.text, cursor.at):
         cursor.at = match.end()
-        return Test(selector, " ".join(group.upper() for group in match.groups() if group))
+        return Check(selector, " ".join(group.upper() for group in match.groups() if group))
     return cursor.comparison(selector)

@@ -152,7 +152,7 @@ class Compare:
 
 
 @dataclass(frozen=True, slots=True)
-class Test:
+class Check:
     """A condition without a value: ``IS NULL``, ``IS TRUE``, ``IS FALSE``, ``NOT EXISTS``."""
 
     selector: tuple[str | int, ...]
@@ -173,8 +173,8 @@ class Either:
     parts: tuple[Expression, ...]
 
 
-Leaf = Compare | Test
-Expression = Compare | Test | Both | Either
+Leaf = Compare | Check
+Expression = Compare | Check | Both | Either
 
 
 def holds(expression: Expression, leaf_holds: Callable[[Leaf], bool]) -> bool:
@@ -204,7 +204,7 @@ def render(expression: Expression, render_selector: Callable[[tuple[str | int, .
             for part in expression.parts
         )
     name = render_selector(expression.selector)
-    if isinstance(expression, Test):
+    if isinstance(expression, Check):
         return f"{name} {expression.test}"
     return f"{name} {expression.operator} {expression.value}"
 
