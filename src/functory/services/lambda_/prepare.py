@@ -2,8 +2,8 @@
 
 **Theory.** Creating or changing a function commits a row that says *Pending* or *InProgress* and answers; this job finds
 such rows, unpacks the code, looks whether the runtime is there, and commits the end: *Active*, *Successful* or *Failed*. All
-it needs is in the rows, so a node that was killed picks up where it was. A row that changed meanwhile (another epoch) is left
-for the next round. Environments of the code before are told to end only after the new one was committed.
+it needs is in the rows, so a node that was killed picks up where it was. A row that changed meanwhile (another revision) is
+left for the next round. Environments of the code before are told to end only after the new one was committed.
 
 At start, versions that failed for something this machine may have got since (a runtime, room on the disk) are tried again.
 """
@@ -21,6 +21,7 @@ from functory.core.artifacts.errors import BadPackage
 from functory.core.functions.model import LATEST
 from functory.core.invocations.port import Invoker
 from functory.kernel import log
+from functory.kernel.clock import Clock
 from functory.kernel.ids import Ids
 from functory.runtimes.port import RuntimeCatalog, RuntimeMissing
 from functory.services.lambda_ import rows
@@ -51,6 +52,7 @@ class Preparer:
         invoker: Invoker,
         runtimes: RuntimeCatalog,
         ids: Ids,
+        clock: Clock,
     ) -> None:
         self._store = store
         self._commits = commits
@@ -58,6 +60,7 @@ class Preparer:
         self._invoker = invoker
         self._runtimes = runtimes
         self._ids = ids
+        self._clock = clock
 
     async def recover(self) -> None:
         """Give versions another try that failed for a passing reason. Called once, at start."""
@@ -103,6 +106,7 @@ class Preparer:
     async def _commit(self, record: VersionRecord, move: Move) -> VersionRecord | None:
         """Commit a move unless the row changed since it was read; None then."""
         key = (record.account_id, record.region, record.name)
+        now = self._clock.epoch_s()
 
         def work(conn: Connection) -> VersionRecord | None:
             current = rows.get_version(conn, key, record.version)
@@ -110,6 +114,8 @@ class Preparer:
                 return None
             moved = move(current)
             rows.put_version(conn, moved)
+            if moved.live_code_key != current.live_code_key:
+                rows.touch_packages(conn, [current.live_code_key], now)
             return moved
 
         return await self._commits.commit(key, work)

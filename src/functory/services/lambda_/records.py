@@ -130,7 +130,7 @@ class VersionRecord(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def digest(self) -> str:
         """Equal for two contents of ``$LATEST`` that publish the same version."""
-        return hashlib.sha256(self.code.key.encode() + msgspec.json.encode(self.config)).hexdigest()
+        return hashlib.sha256(self.code.key.encode() + msgspec.json.encode(self.config, order="deterministic")).hexdigest()
 
     def changed(self, stamp: Stamp, *, config: Config | None = None, code: Code | None = None) -> VersionRecord:
         """After an accepted update: to be prepared again.

@@ -52,7 +52,7 @@ def test_create_answers_exactly_awss_members(tmp_path: Path) -> None:
 def test_create_of_an_existing_name_is_a_conflict(tmp_path: Path) -> None:
     async def scenario(house: House) -> None:
         await house.created()
-        with pytest.raises(AwsError, match="ResourceConflictException: Function already exist: f$"):
+        with pytest.raises(AwsError, match=r"^ResourceConflictException: Function already exist: f$"):
             await house.create()
 
     run(tmp_path, scenario)
