@@ -129,10 +129,18 @@ def _bound_records(content: bytes) -> None:
 
 
 def pieces(archive: zipfile.ZipFile, entry: Entry) -> Iterator[bytes]:
-    """The content of a file entry, decompressed piece by piece; the checksum is compared at the end."""
+    """The content of a file entry, decompressed piece by piece; checksum and length are compared at the end.
+
+    Raises:
+        BadPackage: it is not as long as the zip says.
+    """
+    length = 0
     with archive.open(entry.info) as stream:
         while piece := stream.read(_PIECE_BYTES):
+            length += len(piece)
             yield piece
+    if length != entry.info.file_size:
+        raise BadPackage(PackageFault.UNREADABLE, f"{entry.info.filename!r} is not as long as the zip says")
 
 
 def read_link(archive: zipfile.ZipFile, entry: Entry) -> str:
