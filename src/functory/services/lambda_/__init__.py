@@ -1,0 +1,1 @@
+"""The Lambda service: functions, versions, aliases, invocation, as botocore's ``lambda`` model names them."""

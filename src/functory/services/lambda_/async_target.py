@@ -1,0 +1,105 @@
+"""One attempt of an asynchronous invocation, from the queue back to the engine.
+
+What to do after the attempt (again, when, or give up) is the queue's policy; here is only how it ended, in the few kinds
+that policy distinguishes. The qualifier is resolved anew each time: an alias that moved since the event was accepted leads
+to its new version, as on AWS.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from functory.aws.errors import AwsError
+from functory.core.functions.catalogue import Functions
+from functory.core.functions.model import LATEST
+from functory.core.functions.names import FunctionRef
+from functory.core.functions.routes import Readiness
+from functory.core.invocations.outcome import Invocation, Outcome, OutcomeKind
+from functory.core.invocations.port import Invoker
+from functory.kernel.ids import Ids
+from functory.services.lambda_.invoke import PENDING_WAIT_S
+from functory.services.lambda_.ports import AsyncEvent
+
+_THROTTLED = "TooManyRequestsException"
+
+
+class AttemptKind(Enum):
+    """How an attempt ended, as far as the retry policy cares."""
+
+    SUCCEEDED = "succeeded"
+    FUNCTION_ERROR = "function_error"
+    """The function ran and failed: counts as an attempt."""
+    THROTTLED = "throttled"
+    """No concurrency: nothing ran, retried until the event is too old."""
+    SYSTEM_ERROR = "system_error"
+    """Our fault or not ready: nothing ran, retried until the event is too old."""
+    GONE = "gone"
+    """Function, version or alias no longer exists: the event is dropped."""
+
+
+@dataclass(frozen=True, slots=True)
+class AsyncPolicy:
+    """How often and how long an event is tried.
+
+    Attributes:
+        retries_max: attempts after the first that a function error allows (MaximumRetryAttempts).
+        age_s_max: seconds after acceptance at which an event is given up (MaximumEventAgeInSeconds).
+    """
+
+    retries_max: int = 2
+    age_s_max: int = 21_600
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """How one attempt ended.
+
+    Attributes:
+        kind: see `AttemptKind`.
+        error: what went wrong, for people; ``""`` for success.
+        function_arn: the version that was tried, qualified with its number or ``$LATEST``; ``""`` when there was none.
+        outcome: of the function when it ran, for destinations.
+    """
+
+    kind: AttemptKind
+    error: str = ""
+    function_arn: str = ""
+    outcome: Outcome | None = None
+
+
+class AsyncTarget:
+    """Delivers accepted events to functions."""
+
+    def __init__(self, *, functions: Functions, invoker: Invoker, ids: Ids, pending_wait_s: float = PENDING_WAIT_S) -> None:
+        self._functions = functions
+        self._invoker = invoker
+        self._ids = ids
+        self._pending_wait_s = pending_wait_s
+
+    async def policy(self, _event: AsyncEvent) -> AsyncPolicy:
+        """The policy for an event. Every function has AWS's defaults: none can be set yet."""
+        return AsyncPolicy()
+
+    async def attempt(self, event: AsyncEvent) -> Attempt:
+        """Invoke the function once with the event."""
+        ref = FunctionRef(event.account_id, event.region, event.name, event.qualifier)
+        route = await self._functions.settled(
+            ref.account_id, ref.region, ref.name, ref.qualifier or LATEST, timeout_s=self._pending_wait_s
+        )
+        if route is None:
+            return Attempt(AttemptKind.GONE, f"Function not found: {ref.qualified_arn}")
+        candidate = route.choose(self._ids.fraction())
+        arn = f"{ref.arn}:{candidate.version}"
+        if candidate.facts is None:
+            state = "being created" if candidate.readiness is Readiness.PREPARING else candidate.reason
+            return Attempt(AttemptKind.SYSTEM_ERROR, f"The function cannot run: {state}", arn)
+        invocation = Invocation(event.request_id, event.payload, ref.qualified_arn, event.trace_id)
+        try:
+            outcome = await self._invoker.invoke(candidate.facts, invocation)
+        except AwsError as error:
+            kind = AttemptKind.THROTTLED if error.code == _THROTTLED else AttemptKind.SYSTEM_ERROR
+            return Attempt(kind, error.message, arn)
+        if outcome.kind is OutcomeKind.SUCCEEDED:
+            return Attempt(AttemptKind.SUCCEEDED, "", arn, outcome)
+        return Attempt(AttemptKind.FUNCTION_ERROR, outcome.error_type, arn, outcome)

@@ -1,0 +1,66 @@
+"""The code of functions: UpdateFunctionCode."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection
+
+from functory.core.calls import CallContext
+from functory.core.functions.names import FunctionRef
+from functory.services.lambda_ import errors, names, rows, rules, view
+from functory.services.lambda_.configuration import check_idle, key_of, need_latest
+from functory.services.lambda_.packages import check_storage
+from functory.services.lambda_.records import Code, Stamp, VersionRecord
+from functory.services.lambda_.room import Room
+from functory.services.lambda_.versions import publish
+
+
+class CodeApi:
+    """The operations on code."""
+
+    def __init__(self, room: Room) -> None:
+        self._room = room
+
+    async def update_function_code(self, ctx: CallContext, params: dict[str, Any]) -> dict[str, Any]:
+        """Give ``$LATEST`` other code; with DryRun only say what would be."""
+        room = self._room
+        ref = names.resolve_function(ctx, params["FunctionName"], action="lambda:UpdateFunctionCode")
+        rules.refuse_unsupported("UpdateFunctionCode", params)
+        if "Architectures" in params:
+            rules.architecture(params["Architectures"], room.machine)
+        content = rules.check_zip(params.get("ZipFile"))
+        if params.get("DryRun"):
+            code = await room.packages.judged(content)
+            latest = await room.store.read(lambda conn: _checked(conn, ref, params, code))
+            return view.configuration(msgspec.structs.replace(latest, code=code))
+        stamp = room.stamp()
+        async with room.packages.stored(content) as code:
+            record = await room.commits.commit(key_of(ref), lambda conn: _update(conn, ref, params, code, stamp))
+        room.nudge()
+        return view.configuration(record, record.version if params.get("Publish") else "")
+
+
+def _checked(conn: Connection, ref: FunctionRef, params: dict[str, Any], code: Code) -> VersionRecord:
+    """``$LATEST``, if its code may be changed now."""
+    latest = need_latest(conn, ref)
+    rules.check_revision(params.get("RevisionId"), latest.revision_id)
+    check_idle(latest)
+    check_storage(conn, ref.account_id, ref.region, code)
+    return latest
+
+
+def _update(conn: Connection, ref: FunctionRef, params: dict[str, Any], code: Code, stamp: Stamp) -> VersionRecord:
+    latest = _checked(conn, ref, params, code)
+    rows.touch_packages(conn, [latest.code.key, latest.live_code_key], stamp.now)
+    architecture = params.get("Architectures", [latest.config.architecture])[0]
+    config = msgspec.structs.replace(latest.config, architecture=architecture)
+    record = latest.changed(stamp, code=code, config=config)
+    rows.put_version(conn, record)
+    if not params.get("Publish"):
+        return record
+    function = rows.get_function(conn, key_of(ref))
+    if function is None:
+        raise errors.not_found(ref.arn)
+    return publish(conn, function, record, stamp, None)

@@ -1,0 +1,60 @@
+"""Committed changes of functions, and telling the catalogue about them.
+
+**Theory.** The catalogue in memory must hear of every change after it was committed, also when the caller of the operation
+went away while its transaction was under way. So a change runs in a task of its own, owned here; callers only wait for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from types import TracebackType
+from typing import TypeVar
+
+from sqlalchemy import Connection
+
+from functory.core.functions.catalogue import Functions, Key
+from functory.store.port import Store
+
+T = TypeVar("T")
+
+
+class Commits:
+    """Writes that change a function. An async context manager: leaving waits for the writes under way."""
+
+    def __init__(self, store: Store, functions: Functions) -> None:
+        self._store = store
+        self._functions = functions
+        self._tasks = asyncio.TaskGroup()
+
+    async def __aenter__(self) -> Commits:
+        await self._tasks.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._tasks.__aexit__(kind, error, trace)
+
+    async def commit(self, key: Key, work: Callable[[Connection], T]) -> T:
+        """Run a unit of work that changes the function ``key`` and forget what memory holds of it.
+
+        Raises:
+            Exception: whatever ``work`` raised.
+
+        Cancellation: the work is still done.
+        """
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._tasks.create_task(self._run(key, work, future))
+        return await future
+
+    async def _run(self, key: Key, work: Callable[[Connection], T], future: asyncio.Future[T]) -> None:
+        try:
+            value = await self._store.write(work)
+        except Exception as error:  # noqa: BLE001  handed to the caller whole
+            if not future.done():
+                future.set_exception(error)
+        else:
+            self._functions.invalidate(*key)
+            if not future.done():
+                future.set_result(value)

@@ -1,0 +1,140 @@
+"""The configuration of functions: GetFunctionConfiguration, UpdateFunctionConfiguration, and the defaults of a new one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection
+
+from functory.aws import model
+from functory.core.calls import CallContext
+from functory.core.functions.model import LATEST
+from functory.core.functions.names import FunctionRef
+from functory.services.lambda_ import errors, names, rows, rules, view
+from functory.services.lambda_.lifecycle import State, UpdateStatus
+from functory.services.lambda_.records import Config, VersionRecord
+from functory.services.lambda_.room import Room
+
+
+@cache
+def runtimes_of_aws() -> tuple[str, ...]:
+    """Every runtime identifier of AWS's model."""
+    return tuple(model.service("lambda").shape_for("Runtime").metadata["enum"])
+
+
+def key_of(ref: FunctionRef) -> rows.Key:
+    """The key of a function's rows."""
+    return (ref.account_id, ref.region, ref.name)
+
+
+def check_idle(record: VersionRecord) -> None:
+    """Refuse a change while the last one is being prepared.
+
+    Raises:
+        AwsError: it is.
+    """
+    if record.state is State.PENDING:
+        raise errors.in_state(record.state.value)
+    if record.update_status is UpdateStatus.IN_PROGRESS:
+        raise errors.update_in_progress(record.arn)
+
+
+def need_latest(conn: Connection, ref: FunctionRef) -> VersionRecord:
+    """Part of a unit of work: ``$LATEST`` of a function.
+
+    Raises:
+        AwsError: there is no such function.
+    """
+    record = rows.get_version(conn, key_of(ref), LATEST)
+    if record is None:
+        raise errors.not_found(ref.arn)
+    return record
+
+
+def new_config(params: Mapping[str, Any], room: Room) -> Config:
+    """The configuration of a function that is being created.
+
+    Raises:
+        AwsError: it cannot be.
+    """
+    rules.check_entry(params.get("Runtime"), params.get("Handler"))
+    bare = Config(
+        runtime=params["Runtime"],
+        role=params["Role"],
+        architecture=rules.architecture(params.get("Architectures"), room.machine),
+    )
+    return changed_config(bare, params, room)
+
+
+def changed_config(config: Config, params: Mapping[str, Any], room: Room) -> Config:
+    """A configuration after the members that were given; the others stay.
+
+    Raises:
+        AwsError: one of them cannot be.
+    """
+    changes: dict[str, Any] = {}
+    for member, field in _PLAIN.items():
+        if member in params:
+            changes[field] = params[member]
+    if "EphemeralStorage" in params:
+        changes["ephemeral_mib"] = params["EphemeralStorage"]["Size"]
+    if "Environment" in params:
+        changes["environment"] = rules.environment(params["Environment"])
+    if "LogGroup" in params.get("LoggingConfig", {}):
+        changes["log_group"] = params["LoggingConfig"]["LogGroup"]
+    if "VpcConfig" in params:
+        changes["vpc_shown"] = True
+    result = msgspec.structs.replace(config, **changes)
+    if "Runtime" in params:
+        rules.check_runtime(result.runtime, room.runtimes, runtimes_of_aws())
+    rules.check_sizes(result.memory_mib, result.timeout_s, result.ephemeral_mib)
+    return result
+
+
+_PLAIN = {
+    "Runtime": "runtime",
+    "Role": "role",
+    "Handler": "handler",
+    "Description": "description",
+    "Timeout": "timeout_s",
+    "MemorySize": "memory_mib",
+}
+
+
+class ConfigurationApi:
+    """The operations on configurations."""
+
+    def __init__(self, room: Room) -> None:
+        self._room = room
+
+    async def get_function_configuration(self, ctx: CallContext, params: dict[str, Any]) -> dict[str, Any]:
+        """The configuration of a version."""
+        ref = names.resolve(
+            ctx, params["FunctionName"], params.get("Qualifier", ""), action="lambda:GetFunctionConfiguration"
+        )
+        record = await self._room.store.read(lambda conn: rows.find_version(conn, key_of(ref), ref.qualifier))
+        if record is None:
+            raise errors.not_found(ref.qualified_arn)
+        return view.configuration(record, ref.qualifier)
+
+    async def update_function_configuration(self, ctx: CallContext, params: dict[str, Any]) -> dict[str, Any]:
+        """Change the configuration of ``$LATEST``."""
+        room = self._room
+        ref = names.resolve_function(ctx, params["FunctionName"], action="lambda:UpdateFunctionConfiguration")
+        rules.refuse_unsupported("UpdateFunctionConfiguration", params)
+        stamp = room.stamp()
+
+        def work(conn: Connection) -> VersionRecord:
+            latest = need_latest(conn, ref)
+            rules.check_revision(params.get("RevisionId"), latest.revision_id)
+            check_idle(latest)
+            record = latest.changed(stamp, config=changed_config(latest.config, params, room))
+            rows.put_version(conn, record)
+            return record
+
+        record = await room.commits.commit(key_of(ref), work)
+        room.nudge()
+        return view.configuration(record)

@@ -1,0 +1,135 @@
+"""Functions as a whole: CreateFunction, GetFunction, ListFunctions, DeleteFunction, and what of them is never set here."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection
+
+from functory.core.calls import CallContext
+from functory.core.functions.model import LATEST
+from functory.core.functions.names import FunctionRef, is_version_number
+from functory.services.lambda_ import errors, names, rows, rules, view
+from functory.services.lambda_.configuration import key_of, need_latest, new_config
+from functory.services.lambda_.packages import check_storage
+from functory.services.lambda_.paging import decode_marker, page, page_size
+from functory.services.lambda_.records import FunctionRecord, VersionRecord, created
+from functory.services.lambda_.room import Room
+from functory.services.lambda_.versions import publish
+
+
+class Position(NamedTuple):
+    """Where a list of functions goes on: behind this version."""
+
+    name: str
+    number: int
+
+
+class FunctionsApi:
+    """The operations on functions."""
+
+    def __init__(self, room: Room) -> None:
+        self._room = room
+
+    async def create_function(self, ctx: CallContext, params: dict[str, Any]) -> dict[str, Any]:
+        """Make a function; it is Pending until it was prepared."""
+        room = self._room
+        ref = names.resolve_new(ctx, params["FunctionName"])
+        rules.refuse_unsupported("CreateFunction", params)
+        config = new_config(params, room)
+        tags = dict(params.get("Tags") or {})
+        rules.check_tags(tags)
+        content = rules.check_zip(params["Code"].get("ZipFile"))
+        stamp = room.stamp()
+        async with room.packages.stored(content) as code:
+
+            def work(conn: Connection) -> VersionRecord:
+                if rows.get_function(conn, key_of(ref)) is not None:
+                    raise errors.conflict(f"Function already exist: {ref.name}")
+                check_storage(conn, ref.account_id, ref.region, code)
+                function = FunctionRecord(ref.account_id, ref.region, ref.name, tags)
+                latest = created(key_of(ref), config, code, stamp)
+                rows.add_function(conn, function)
+                rows.add_version(conn, latest)
+                return publish(conn, function, latest, stamp, None) if params.get("Publish") else latest
+
+            record = await room.commits.commit(key_of(ref), work)
+        room.nudge()
+        return view.configuration(record, record.version if params.get("Publish") else "")
+
+    async def get_function(self, ctx: CallContext, params: dict[str, Any]) -> dict[str, Any]:
+        """Configuration, a link to the code, and tags."""
+        ref = names.resolve(ctx, params["FunctionName"], params.get("Qualifier", ""))
+
+        def work(conn: Connection) -> tuple[VersionRecord, FunctionRecord]:
+            record = rows.find_version(conn, key_of(ref), ref.qualifier)
+            function = rows.get_function(conn, key_of(ref))
+            if record is None or function is None:
+                raise errors.not_found(ref.qualified_arn)
+            return record, function
+
+        record, function = await self._room.store.read(work)
+        location = self._room.links.make(ctx.endpoint, record.code.key, self._room.clock.epoch_s())
+        result: dict[str, Any] = {
+            "Configuration": view.configuration(record, ref.qualifier),
+            "Code": {"RepositoryType": "S3", "Location": location},
+        }
+        if function.tags:
+            result["Tags"] = function.tags
+        return result
+
+    async def list_functions(self, ctx: CallContext, params: dict[str, Any]) -> dict[str, Any]:
+        """The functions of the account and region, or with ``FunctionVersion=ALL`` every version of them."""
+        rules.refuse_unsupported("ListFunctions", params)
+        every_version = params.get("FunctionVersion") == "ALL"
+        position = decode_marker(params, Position("", -1))
+        size = page_size(params)
+        records = await self._room.store.read(
+            lambda conn: rows.list_all(
+                conn, ctx.account_id, ctx.region, every_version=every_version, after=position, limit=size + 1
+            )
+        )
+        records, more = page(records, size, lambda record: Position(record.name, record.number))
+        shown = [view.summary(record, record.version if every_version else "") for record in records]
+        return {"Functions": shown, **more}
+
+    async def delete_function(self, ctx: CallContext, params: dict[str, Any]) -> dict[str, Any]:
+        """Delete a function, or one version of it."""
+        ref = names.resolve(ctx, params["FunctionName"], params.get("Qualifier", ""), action="lambda:DeleteFunction")
+        if ref.qualifier == LATEST:
+            raise errors.invalid("$LATEST version cannot be deleted without deleting the function.")
+        if ref.qualifier and not is_version_number(ref.qualifier):
+            raise errors.invalid("Deletion of aliases is not currently supported.")
+        now = self._room.clock.epoch_s()
+
+        def work(conn: Connection) -> None:
+            need_latest(conn, ref)
+            rows.touch_packages(conn, rows.code_keys_of(conn, key_of(ref)), now)
+            if ref.qualifier:
+                _delete_version(conn, ref)
+            else:
+                rows.remove_function(conn, key_of(ref))
+
+        await self._room.commits.commit(key_of(ref), work)
+        await self._room.invoker.remove(ref.account_id, ref.region, ref.name, ref.qualifier or None)
+        return {"StatusCode": 204}
+
+    async def get_function_concurrency(self, ctx: CallContext, params: dict[str, Any]) -> dict[str, Any]:
+        """Reserved concurrency: none is ever set."""
+        ref = names.resolve_function(ctx, params["FunctionName"], action="lambda:GetFunctionConcurrency")
+        await self._room.store.read(lambda conn: need_latest(conn, ref))
+        return {}
+
+    async def get_function_code_signing_config(self, ctx: CallContext, params: dict[str, Any]) -> dict[str, Any]:
+        """Code signing: none is ever set."""
+        ref = names.resolve_function(ctx, params["FunctionName"], action="lambda:GetFunctionCodeSigningConfig")
+        await self._room.store.read(lambda conn: need_latest(conn, ref))
+        return {"FunctionName": ref.name}
+
+
+def _delete_version(conn: Connection, ref: FunctionRef) -> None:
+    """Delete one version; an absent one is no error, as on AWS."""
+    aliases = rows.aliases_of_version(conn, key_of(ref), ref.qualifier)
+    if aliases:
+        raise errors.conflict(f"Unable to delete version because the following aliases reference it: [{', '.join(aliases)}]")
+    rows.remove_version(conn, key_of(ref), ref.qualifier)

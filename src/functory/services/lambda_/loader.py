@@ -1,0 +1,41 @@
+"""The store's side of the catalogue: what a qualifier leads to, read in one snapshot."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection
+
+from functory.core.functions.model import LATEST
+from functory.core.functions.names import is_version_number
+from functory.core.functions.routes import Candidate, Route
+from functory.services.lambda_ import rows
+from functory.store.port import Store
+
+
+class StoreRoutes:
+    """Implements `functory.core.functions.catalogue.RouteLoader`."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def load_route(self, account_id: str, region: str, name: str, qualifier: str) -> Route | None:
+        """See `RouteLoader`."""
+        return await self._store.read(lambda conn: _route(conn, (account_id, region, name), qualifier))
+
+
+def _route(conn: Connection, key: rows.Key, qualifier: str) -> Route | None:
+    if qualifier == LATEST or is_version_number(qualifier):
+        candidate = _candidate(conn, key, qualifier)
+        return Route(candidate) if candidate is not None else None
+    alias = rows.get_alias(conn, key, qualifier)
+    if alias is None:
+        return None
+    primary = _candidate(conn, key, alias.version)
+    if primary is None:
+        return None
+    secondary = _candidate(conn, key, alias.extra_version) if alias.extra_version else None
+    return Route(primary, secondary, alias.extra_weight)
+
+
+def _candidate(conn: Connection, key: rows.Key, version: str) -> Candidate | None:
+    record = rows.get_version(conn, key, version)
+    return record.candidate() if record is not None else None

@@ -1,0 +1,38 @@
+"""What the Lambda service needs of its surroundings beyond the contracts of the floors below."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class AsyncEvent:
+    """An asynchronous invocation that was accepted.
+
+    Attributes:
+        request_id: UUID; every attempt carries it.
+        account_id: 12 digits.
+        region: of the function.
+        name: function name alone.
+        qualifier: as asked for, ``""`` for none: what it leads to is decided at every attempt.
+        payload: JSON bytes.
+        trace_id: as in ``Invocation.trace_id``.
+        accepted_at: epoch seconds.
+    """
+
+    request_id: str
+    account_id: str
+    region: str
+    name: str
+    qualifier: str
+    payload: bytes
+    trace_id: str
+    accepted_at: float
+
+
+class AsyncEvents(Protocol):
+    """The durable queue of asynchronous invocations."""
+
+    async def accept(self, event: AsyncEvent) -> None:
+        """Keep ``event`` until it was delivered or given up. Durable when it returns."""

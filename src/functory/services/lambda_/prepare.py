@@ -1,0 +1,121 @@
+"""The reconciler that makes changed versions ready to run.
+
+**Theory.** Creating or changing a function commits a row that says *Pending* or *InProgress* and answers; this job finds
+such rows, unpacks the code, looks whether the runtime is there, and commits the end: *Active*, *Successful* or *Failed*. All
+it needs is in the rows, so a node that was killed picks up where it was. A row that changed meanwhile (another revision) is
+left for the next round. Environments of the code before are told to end only after the new one was committed.
+
+At start, versions that failed for something this machine may have got since (a runtime, room on the disk) are tried again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from functools import partial
+
+from sqlalchemy import Connection
+
+from functory.core.artifacts.artifacts import Artifacts
+from functory.core.artifacts.errors import BadPackage
+from functory.core.functions.model import LATEST
+from functory.core.invocations.port import Invoker
+from functory.kernel import log
+from functory.kernel.clock import Clock
+from functory.kernel.ids import Ids
+from functory.runtimes.port import RuntimeCatalog, RuntimeMissing
+from functory.services.lambda_ import rows
+from functory.services.lambda_.commits import Commits
+from functory.services.lambda_.records import VersionRecord
+from functory.store.port import Store
+
+_log = log.get("services.lambda.prepare")
+_BATCH = 32
+RETRIED_AT_START = ("InvalidRuntime", "InternalError")
+"""Reason codes whose cause may have gone by the next start."""
+
+Verdict = tuple[str, str]
+"""Reason code and reason of a failure."""
+
+Move = Callable[[VersionRecord], VersionRecord]
+
+
+class Preparer:
+    """One run prepares everything that is unsettled."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        commits: Commits,
+        artifacts: Artifacts,
+        invoker: Invoker,
+        runtimes: RuntimeCatalog,
+        ids: Ids,
+        clock: Clock,
+    ) -> None:
+        self._store = store
+        self._commits = commits
+        self._artifacts = artifacts
+        self._invoker = invoker
+        self._runtimes = runtimes
+        self._ids = ids
+        self._clock = clock
+
+    async def recover(self) -> None:
+        """Give versions another try that failed for a passing reason. Called once, at start."""
+        for code in RETRIED_AT_START:
+            for record in await self._store.read(partial(rows.list_failed, reason_code=code)):
+                await self._commit(record, lambda current: current.again(self._ids.uuid()))
+
+    async def run(self) -> None:
+        """Prepare until nothing is left."""
+        while batch := await self._store.read(lambda conn: rows.list_unsettled(conn, _BATCH)):
+            async with asyncio.TaskGroup() as tasks:
+                for record in batch:
+                    tasks.create_task(self._prepare(record))
+
+    async def _prepare(self, record: VersionRecord) -> None:
+        verdict = await self._judge(record)
+        revision_id = self._ids.uuid()
+        if verdict is not None:
+            code, reason = verdict
+            _log.warning("function_failed", arn=record.arn, version=record.version, code=code, reason=reason)
+            await self._commit(record, lambda current: current.failed(revision_id, code, reason))
+            return
+        settled = await self._commit(record, lambda current: current.prepared(revision_id))
+        facts = settled.candidate().facts if settled is not None else None
+        if facts is not None and record.version == LATEST:
+            await self._invoker.retire(facts)
+
+    async def _judge(self, record: VersionRecord) -> Verdict | None:
+        """Do the work; None when the version can run."""
+        try:
+            await self._artifacts.unpack(record.code.key)
+            await self._runtimes.resolve(record.config.runtime)
+        except BadPackage as error:
+            return "InvalidZipFileException", f"Lambda could not unzip the file: {error.detail}"
+        except RuntimeMissing as error:
+            return "InvalidRuntime", str(error)
+        except KeyError:
+            return "InternalError", "The stored code package is missing."
+        except OSError as error:
+            return "InternalError", f"The code could not be unpacked: {error.strerror or error}"
+        return None
+
+    async def _commit(self, record: VersionRecord, move: Move) -> VersionRecord | None:
+        """Commit a move unless the row changed since it was read; None then."""
+        key = (record.account_id, record.region, record.name)
+        now = self._clock.epoch_s()
+
+        def work(conn: Connection) -> VersionRecord | None:
+            current = rows.get_version(conn, key, record.version)
+            if current is None or current.revision_id != record.revision_id:
+                return None
+            moved = move(current)
+            rows.put_version(conn, moved)
+            if moved.live_code_key != current.live_code_key:
+                rows.touch_packages(conn, [current.live_code_key], now)
+            return moved
+
+        return await self._commits.commit(key, work)

@@ -1,0 +1,56 @@
+"""What the resources of this service share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from functory.core.functions.catalogue import Functions
+from functory.core.invocations.port import Invoker
+from functory.kernel.clock import Clock
+from functory.kernel.ids import Ids
+from functory.kernel.settings import LambdaSettings
+from functory.runtimes.port import RuntimeCatalog
+from functory.services.lambda_.commits import Commits
+from functory.services.lambda_.links import CodeLinks
+from functory.services.lambda_.packages import Packages
+from functory.services.lambda_.records import Stamp
+from functory.store.port import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """The service's surroundings.
+
+    Attributes:
+        store: for reads; changes of functions go through `commits`.
+        commits: see `Commits`.
+        packages: see `Packages`.
+        functions: the catalogue in memory.
+        invoker: the engine.
+        runtimes: which runtimes exist.
+        clock: time.
+        ids: identifiers and randomness.
+        links: for code locations.
+        settings: the service's section.
+        machine: architecture of this machine in AWS's words.
+        nudge: there is something to prepare.
+    """
+
+    store: Store
+    commits: Commits
+    packages: Packages
+    functions: Functions
+    invoker: Invoker
+    runtimes: RuntimeCatalog
+    clock: Clock
+    ids: Ids
+    links: CodeLinks
+    settings: LambdaSettings
+    machine: str
+    nudge: Callable[[], None]
+
+    def stamp(self) -> Stamp:
+        """Time and fresh identifiers for one change."""
+        ids = self.ids
+        return Stamp(self.clock.epoch_s(), ids.uuid(), ids.uuid(), ids.uuid(), ids.uuid())

@@ -1,0 +1,145 @@
+"""The Lambda service: its table of operations, and the jobs that belong to it."""
+
+from __future__ import annotations
+
+import contextlib
+import platform
+from collections.abc import Mapping
+from types import TracebackType
+
+from functory.core.artifacts.artifacts import Artifacts
+from functory.core.calls import Operation
+from functory.core.functions.catalogue import Functions
+from functory.core.invocations.port import Invoker
+from functory.core.reconcile.job import Job
+from functory.kernel.clock import Clock
+from functory.kernel.ids import Ids
+from functory.kernel.settings import LambdaSettings
+from functory.runtimes.port import RuntimeCatalog
+from functory.services.lambda_.account import AccountApi
+from functory.services.lambda_.aliases import AliasesApi
+from functory.services.lambda_.async_target import AsyncTarget
+from functory.services.lambda_.code import CodeApi
+from functory.services.lambda_.commits import Commits
+from functory.services.lambda_.configuration import ConfigurationApi
+from functory.services.lambda_.functions import FunctionsApi
+from functory.services.lambda_.invoke import PENDING_WAIT_S, InvokeApi
+from functory.services.lambda_.links import CodeLinks
+from functory.services.lambda_.loader import StoreRoutes
+from functory.services.lambda_.packages import Packages
+from functory.services.lambda_.ports import AsyncEvents
+from functory.services.lambda_.prepare import Preparer
+from functory.services.lambda_.room import Room
+from functory.services.lambda_.rules import ARCHITECTURES
+from functory.services.lambda_.sweep import EVERY_S, Sweeper
+from functory.services.lambda_.tags import TagsApi
+from functory.services.lambda_.versions import VersionsApi
+from functory.store.port import Store
+
+_PREPARE_EVERY_S = 30.0
+
+
+class LambdaService:
+    """AWS Lambda. An async context manager: while entered, changed functions are prepared and unused code collected.
+
+    Attributes:
+        operations: see `functory.core.calls.Service`.
+        functions: the catalogue in memory; whoever hears of a change made elsewhere calls its ``invalidate``.
+        invoke_api: the fast path of Invoke for the HTTP edge.
+        async_target: where the queue of asynchronous invocations delivers.
+        links: checks the code links that GetFunction gives out.
+    """
+
+    name = "lambda"
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        artifacts: Artifacts,
+        invoker: Invoker,
+        async_events: AsyncEvents,
+        runtimes: RuntimeCatalog,
+        clock: Clock,
+        ids: Ids,
+        settings: LambdaSettings,
+        link_secret: bytes,
+        machine: str = "",
+        pending_wait_s: float = PENDING_WAIT_S,
+    ) -> None:
+        self.functions = Functions(StoreRoutes(store))
+        self.links = CodeLinks(link_secret)
+        self._commits = Commits(store, self.functions)
+        self._preparer = Preparer(
+            store=store, commits=self._commits, artifacts=artifacts, invoker=invoker, runtimes=runtimes, ids=ids, clock=clock
+        )
+        self._prepare = Job("lambda.prepare", self._preparer.run, every_s=_PREPARE_EVERY_S)
+        self._sweep = Job("lambda.sweep", Sweeper(store=store, artifacts=artifacts, clock=clock).run, every_s=EVERY_S)
+        self.invoke_api = InvokeApi(
+            functions=self.functions,
+            invoker=invoker,
+            async_events=async_events,
+            clock=clock,
+            ids=ids,
+            pending_wait_s=pending_wait_s,
+        )
+        self.async_target = AsyncTarget(functions=self.functions, invoker=invoker, ids=ids, pending_wait_s=pending_wait_s)
+        room = Room(
+            store=store,
+            commits=self._commits,
+            packages=Packages(store, artifacts, clock),
+            functions=self.functions,
+            invoker=invoker,
+            runtimes=runtimes,
+            clock=clock,
+            ids=ids,
+            links=self.links,
+            settings=settings,
+            machine=ARCHITECTURES.get(machine or platform.machine(), "x86_64"),
+            nudge=self._prepare.nudge,
+        )
+        self.operations: Mapping[str, Operation] = _table(room, self.invoke_api)
+        self._stack = contextlib.AsyncExitStack()
+
+    async def __aenter__(self) -> LambdaService:
+        async with contextlib.AsyncExitStack() as stack:
+            await stack.enter_async_context(self._commits)
+            await self._preparer.recover()
+            await stack.enter_async_context(self._prepare)
+            await stack.enter_async_context(self._sweep)
+            self._stack = stack.pop_all()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._stack.__aexit__(kind, error, trace)
+
+
+def _table(room: Room, invoke: InvokeApi) -> dict[str, Operation]:
+    functions, versions, aliases = FunctionsApi(room), VersionsApi(room), AliasesApi(room)
+    configuration, tags = ConfigurationApi(room), TagsApi(room)
+    return {
+        "CreateAlias": aliases.create_alias,
+        "CreateFunction": functions.create_function,
+        "DeleteAlias": aliases.delete_alias,
+        "DeleteFunction": functions.delete_function,
+        "GetAccountSettings": AccountApi(room).get_account_settings,
+        "GetAlias": aliases.get_alias,
+        "GetFunction": functions.get_function,
+        "GetFunctionCodeSigningConfig": functions.get_function_code_signing_config,
+        "GetFunctionConcurrency": functions.get_function_concurrency,
+        "GetFunctionConfiguration": configuration.get_function_configuration,
+        "Invoke": invoke.invoke_operation,
+        "InvokeAsync": invoke.invoke_async,
+        "ListAliases": aliases.list_aliases,
+        "ListFunctions": functions.list_functions,
+        "ListTags": tags.list_tags,
+        "ListVersionsByFunction": versions.list_versions_by_function,
+        "PublishVersion": versions.publish_version,
+        "TagResource": tags.tag_resource,
+        "UntagResource": tags.untag_resource,
+        "UpdateAlias": aliases.update_alias,
+        "UpdateFunctionCode": CodeApi(room).update_function_code,
+        "UpdateFunctionConfiguration": configuration.update_function_configuration,
+    }

@@ -1,0 +1,44 @@
+"""The reconciler that collects packages no version refers to.
+
+**Theory.** A package is kept for a grace period after anything last began or ceased to refer to it, so that a deploy under
+way finds it and environments that still run from its folder can end. Blob and folder go first and the row last: a crash in
+between repeats the removal, it never forgets a blob. A deploy holds its package (`Artifacts.hold`), which keeps it
+from here.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+from functory.core.artifacts.artifacts import Artifacts
+from functory.kernel import log
+from functory.kernel.clock import Clock
+from functory.services.lambda_ import rows
+from functory.store.port import Store
+
+_log = log.get("services.lambda.sweep")
+GRACE_S = 3600.0
+EVERY_S = 600.0
+_BATCH = 256
+
+
+class Sweeper:
+    """One run removes what is due."""
+
+    def __init__(self, *, store: Store, artifacts: Artifacts, clock: Clock, grace_s: float = GRACE_S) -> None:
+        self._store = store
+        self._artifacts = artifacts
+        self._clock = clock
+        self._grace_s = grace_s
+
+    async def run(self) -> None:
+        """Remove up to a batch of unused packages; the rest is for the next time."""
+        before = self._clock.epoch_s() - self._grace_s
+        unused = await self._store.read(lambda conn: rows.unused_packages(conn, before, _BATCH))
+        for code_key in unused:
+            if await self._artifacts.discard(code_key, partial(self._is_unused, code_key, before)):
+                await self._store.write(partial(rows.remove_unused_package, code_key=code_key, touched_before=before))
+                _log.info("package_collected", code_key=code_key)
+
+    async def _is_unused(self, code_key: str, before: float) -> bool:
+        return await self._store.read(partial(rows.is_unused_package, code_key=code_key, touched_before=before))

@@ -1,0 +1,88 @@
+"""The tables of the Lambda service.
+
+One row of ``lambda_versions`` is one version of a function, ``$LATEST`` included; a published version's row is an immutable
+copy. The ``live_*`` columns are what runs now: they follow the rest of the row when its preparation succeeded, so a function
+keeps running its old code while an update is in progress or after it failed. ``lambda_version_counters`` outlives its
+function, because AWS never reuses a version number. ``lambda_packages`` lists the blobs that are ours, so that the
+collection of unused ones leaves everybody else's alone.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Column, Float, Index, Integer, String, Table, Text
+
+from functory.store.port import METADATA
+
+FUNCTION_KEY = ("account_id", "region", "name")
+
+
+def _function_key() -> list[Column[str]]:
+    return [
+        Column("account_id", String(12), primary_key=True),
+        Column("region", String(64), primary_key=True),
+        Column("name", String(64), primary_key=True),
+    ]
+
+
+FUNCTIONS = Table(
+    "lambda_functions",
+    METADATA,
+    *_function_key(),
+    Column("tags", Text, nullable=False),  # JSON object
+    Column("published_version", String(20), nullable=False),  # "" when nothing was published
+    Column("published_digest", String(64), nullable=False),  # of $LATEST when that version was published
+)
+
+VERSION_COUNTERS = Table(
+    "lambda_version_counters",
+    METADATA,
+    *_function_key(),
+    Column("last_number", Integer, nullable=False),
+)
+
+VERSIONS = Table(
+    "lambda_versions",
+    METADATA,
+    *_function_key(),
+    Column("version", String(20), primary_key=True),
+    Column("number", Integer, nullable=False),  # 0 for $LATEST: the order of lists
+    Column("config", Text, nullable=False),  # JSON of records.Config
+    Column("code_key", String(64), nullable=False),
+    Column("code_bytes", BigInteger, nullable=False),
+    Column("unzipped_bytes", BigInteger, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("state_reason", Text, nullable=False),
+    Column("state_reason_code", String(64), nullable=False),
+    Column("update_status", String(16), nullable=False),  # "" before the first update ended
+    Column("update_reason", Text, nullable=False),
+    Column("update_reason_code", String(64), nullable=False),
+    Column("revision_id", String(36), nullable=False),
+    Column("epoch", String(36), nullable=False),
+    Column("modified_at", Float, nullable=False),  # epoch seconds
+    Column("unsettled", Integer, nullable=False),  # 1 while the reconciler has to do something
+    Column("live_epoch", String(36), nullable=False),  # "" before the first preparation succeeded
+    Column("live_code_key", String(64), nullable=False),
+    Column("live_config", Text, nullable=False),
+    Index("ix_lambda_versions_unsettled", "unsettled"),
+    Index("ix_lambda_versions_code_key", "code_key"),
+    Index("ix_lambda_versions_live_code_key", "live_code_key"),
+)
+
+ALIASES = Table(
+    "lambda_aliases",
+    METADATA,
+    *_function_key(),
+    Column("alias", String(128), primary_key=True),
+    Column("version", String(20), nullable=False),
+    Column("description", Text, nullable=False),
+    Column("extra_version", String(20), nullable=False),  # "" without routing configuration
+    Column("extra_weight", Float, nullable=False),
+    Column("revision_id", String(36), nullable=False),
+)
+
+PACKAGES = Table(
+    "lambda_packages",
+    METADATA,
+    Column("code_key", String(64), primary_key=True),
+    Column("touched_at", Float, nullable=False),  # epoch seconds: last time something began or ceased to refer to it
+)

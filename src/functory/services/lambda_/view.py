@@ -1,0 +1,96 @@
+"""Stored values as AWS shows them: exactly its members, no more, absent where AWS leaves them out. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+from functory.core.artifacts.package import code_sha256
+from functory.kernel.clock import iso_ms
+from functory.services.lambda_.lifecycle import UpdateStatus
+from functory.services.lambda_.records import AliasRecord, VersionRecord
+
+
+def configuration(record: VersionRecord, qualifier: str = "") -> dict[str, Any]:
+    """``FunctionConfiguration`` of a version.
+
+    Args:
+        record: the version.
+        qualifier: what the ARN ends with: the version or alias asked for, ``""`` for none.
+    """
+    result = summary(record, qualifier)
+    result["State"] = record.state.value
+    if record.state_reason:
+        result["StateReason"] = record.state_reason
+        result["StateReasonCode"] = record.state_reason_code
+    if record.update_status is not UpdateStatus.NEVER:
+        result["LastUpdateStatus"] = record.update_status.value
+        if record.update_reason:
+            result["LastUpdateStatusReason"] = record.update_reason
+            result["LastUpdateStatusReasonCode"] = record.update_reason_code
+    result["RuntimeVersionConfig"] = {"RuntimeVersionArn": _runtime_version_arn(record)}
+    return result
+
+
+def summary(record: VersionRecord, qualifier: str = "") -> dict[str, Any]:
+    """An entry of a list.
+
+    AWS: lists leave out the states, their reasons and RuntimeVersionConfig.
+    """
+    config = record.config
+    result: dict[str, Any] = {
+        "FunctionName": record.name,
+        "FunctionArn": f"{record.arn}:{qualifier}" if qualifier else record.arn,
+        "Runtime": config.runtime,
+        "Role": config.role,
+        "Handler": config.handler,
+        "CodeSize": record.code.zipped_bytes,
+        "Description": config.description,
+        "Timeout": config.timeout_s,
+        "MemorySize": config.memory_mib,
+        "LastModified": iso_ms(record.modified_at, "+0000"),
+        "CodeSha256": code_sha256(record.code.key),
+        "Version": record.version,
+        "TracingConfig": {"Mode": "PassThrough"},
+        "RevisionId": record.revision_id,
+        "PackageType": "Zip",
+        "Architectures": [config.architecture],
+        "EphemeralStorage": {"Size": config.ephemeral_mib},
+        "SnapStart": {"ApplyOn": "None", "OptimizationStatus": "Off"},
+        "LoggingConfig": {"LogFormat": "Text", "LogGroup": config.log_group or f"/aws/lambda/{record.name}"},
+    }
+    if config.environment is not None:
+        result["Environment"] = {"Variables": dict(config.environment)}
+    if config.vpc_shown:
+        result["VpcConfig"] = {
+            "SubnetIds": [],
+            "SecurityGroupIds": [],
+            "VpcId": "",
+            "Ipv6AllowedForDualStack": False,
+        }
+    return result
+
+
+def alias(record: AliasRecord) -> dict[str, Any]:
+    """``AliasConfiguration``."""
+    result: dict[str, Any] = {
+        "AliasArn": alias_arn(record),
+        "Name": record.alias,
+        "FunctionVersion": record.version,
+        "Description": record.description,
+        "RevisionId": record.revision_id,
+    }
+    if record.extra_version:
+        result["RoutingConfig"] = {"AdditionalVersionWeights": {record.extra_version: record.extra_weight}}
+    return result
+
+
+def alias_arn(record: AliasRecord) -> str:
+    """The function's ARN qualified with the alias."""
+    return f"arn:aws:lambda:{record.region}:{record.account_id}:function:{record.name}:{record.alias}"
+
+
+def _runtime_version_arn(record: VersionRecord) -> str:
+    """AWS names a build of a runtime by a hash; ours is of the identifier."""
+    digest = hashlib.sha256(f"functory/{record.config.runtime}".encode()).hexdigest()
+    return f"arn:aws:lambda:{record.region}::runtime:{digest}"

@@ -1,0 +1,152 @@
+"""A store and blobs in memory for the tests of the Lambda service, and the fakes around it."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import zipfile
+from collections.abc import AsyncIterator, Callable, Mapping
+from pathlib import Path
+from typing import TypeVar
+
+from sqlalchemy import Connection, StaticPool, create_engine
+
+import functory.services.lambda_.tables  # noqa: F401  declares the tables
+from functory.core.functions.model import FunctionVersion
+from functory.core.invocations.outcome import Invocation, Outcome, OutcomeKind
+from functory.runtimes.port import ReadyRuntime, RuntimeMissing, RuntimeStatus
+from functory.services.lambda_.ports import AsyncEvent
+from functory.store.port import METADATA
+
+T = TypeVar("T")
+
+
+class InlineStore:
+    """`functory.store.port.Store` on SQLite in memory, everything on the calling thread."""
+
+    def __init__(self) -> None:
+        self._engine = create_engine("sqlite://", poolclass=StaticPool, connect_args={"check_same_thread": False})
+        METADATA.create_all(self._engine)
+        self.reads = 0
+
+    async def read(self, work: Callable[[Connection], T]) -> T:
+        self.reads += 1
+        with self._engine.connect() as conn:
+            return work(conn)
+
+    async def write(self, work: Callable[[Connection], T]) -> T:
+        with self._engine.begin() as conn:
+            return work(conn)
+
+    async def close(self) -> None:
+        self._engine.dispose()
+
+
+class InMemoryBlobs:
+    """`functory.store.port.Blobs` in a dictionary."""
+
+    def __init__(self) -> None:
+        self.content: dict[str, bytes] = {}
+
+    async def put(self, content: bytes) -> str:
+        key = hashlib.sha256(content).hexdigest()
+        self.content[key] = content
+        return key
+
+    async def get(self, key: str) -> bytes:
+        return self.content[key]
+
+    async def size(self, key: str) -> int:
+        return len(self.content[key])
+
+    async def delete(self, key: str) -> None:
+        self.content.pop(key, None)
+
+    async def keys(self) -> AsyncIterator[str]:
+        for key in list(self.content):
+            yield key
+
+    def path(self, key: str) -> Path | None:
+        return None
+
+
+class FakeInvoker:
+    """`functory.core.invocations.port.Invoker` that answers at once and remembers what it was asked."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[FunctionVersion, Invocation]] = []
+        self.retired: list[FunctionVersion] = []
+        self.removed: list[tuple[str, str, str, str | None]] = []
+        self.answer: Outcome | Exception | None = None
+
+    async def invoke(self, version: FunctionVersion, invocation: Invocation) -> Outcome:
+        self.calls.append((version, invocation))
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        if self.answer is not None:
+            return self.answer
+        return Outcome(OutcomeKind.SUCCEEDED, invocation.request_id, invocation.payload, log_tail=b"REPORT\n")
+
+    async def retire(self, version: FunctionVersion) -> None:
+        self.retired.append(version)
+
+    async def remove(self, account_id: str, region: str, name: str, version: str | None = None) -> None:
+        self.removed.append((account_id, region, name, version))
+
+
+class FakeRuntimes:
+    """`functory.runtimes.port.RuntimeCatalog` that knows two runtimes; `missing` ones are known but not here."""
+
+    def __init__(self) -> None:
+        self.known = {"python3.12", "provided.al2023"}
+        self.missing: set[str] = set()
+
+    def is_known(self, runtime: str) -> bool:
+        return runtime in self.known
+
+    def is_custom(self, runtime: str) -> bool:
+        return runtime.startswith("provided")
+
+    async def resolve(self, runtime: str) -> ReadyRuntime:
+        if runtime in self.missing:
+            raise RuntimeMissing(f"{runtime} is not installed")
+        env: Mapping[str, str] = {}
+        return ReadyRuntime(runtime, "1.2.3", ("/bin/true",), env, ())
+
+    async def list(self) -> list[RuntimeStatus]:
+        return []
+
+
+class FakeEvents:
+    """`functory.services.lambda_.ports.AsyncEvents` in a list."""
+
+    def __init__(self) -> None:
+        self.accepted: list[AsyncEvent] = []
+
+    async def accept(self, event: AsyncEvent) -> None:
+        self.accepted.append(event)
+
+
+class SetClock:
+    """A clock that stands until it is told otherwise."""
+
+    def __init__(self, epoch_s: float = 1_795_420_800.0) -> None:
+        self.now = epoch_s
+
+    def epoch_s(self) -> float:
+        return self.now
+
+    def monotonic_s(self) -> float:
+        return self.now
+
+
+def make_zip(files: Mapping[str, bytes | str] | None = None, *, mode: int = 0o644) -> bytes:
+    """A zip of files, the same bytes for the same arguments."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in (files if files is not None else {"index.py": "def handler(e, c): return e\n"}).items():
+            info = zipfile.ZipInfo(name, (2026, 11, 23, 8, 0, 0))
+            info.external_attr = (0o100000 | mode) << 16
+            info.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(info, content)
+    return buffer.getvalue()

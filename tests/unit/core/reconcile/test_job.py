@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import asyncio
+
+import structlog.testing
+
+from functory.core.reconcile.job import Job
+
+
+class Work:
+    def __init__(self) -> None:
+        self.runs = 0
+        self.at_once = 0
+        self.changed = asyncio.Condition()
+        self.failures = 0
+
+    async def __call__(self) -> None:
+        self.at_once += 1
+        assert self.at_once == 1
+        await asyncio.sleep(0)
+        self.at_once -= 1
+        async with self.changed:
+            self.runs += 1
+            self.changed.notify_all()
+        if self.failures:
+            self.failures -= 1
+            raise ValueError("not today")
+
+    async def reached(self, runs: int) -> None:
+        async with asyncio.timeout(10), self.changed:
+            await self.changed.wait_for(lambda: self.runs >= runs)
+
+
+def test_a_job_runs_at_once_and_on_every_nudge() -> None:
+    async def scenario() -> None:
+        work = Work()
+        async with Job("test", work, every_s=1000) as job:
+            await work.reached(1)
+            job.nudge()
+            await work.reached(2)
+
+    asyncio.run(scenario())
+
+
+def test_a_job_runs_on_its_timer() -> None:
+    async def scenario() -> None:
+        work = Work()
+        async with Job("test", work, every_s=0.001):
+            await work.reached(3)
+
+    asyncio.run(scenario())
+
+
+def test_a_run_that_fails_is_logged_and_the_job_goes_on() -> None:
+    async def scenario() -> None:
+        work = Work()
+        work.failures = 1
+        async with Job("test", work, every_s=1000) as job:
+            await work.reached(1)
+            job.nudge()
+            await work.reached(2)
+
+    with structlog.testing.capture_logs() as logs:
+        asyncio.run(scenario())
+    assert [(entry["event"], entry["job"]) for entry in logs] == [("job_failed", "test")]
