@@ -24,12 +24,6 @@ LANG = "/var/lang"
 RUNTIME = "/var/runtime"
 
 
-def runtime_version_arn(region: str, ready: ReadyRuntime) -> str:
-    """The ARN that names exactly this runtime version, as in ``RuntimeVersionConfig`` and ``INIT_START``."""
-    digest = hashlib.sha256(f"{ready.id}:{ready.version}".encode()).hexdigest()
-    return f"arn:aws:lambda:{region}::runtime:{digest}"
-
-
 class Catalog:
     """The runtimes of this node; see `port.RuntimeCatalog`."""
 

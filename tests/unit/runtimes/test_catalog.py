@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from functory.kernel.settings import RuntimeSettings
-from functory.runtimes.catalog import Catalog, runtime_version_arn
+from functory.runtimes.catalog import Catalog
 from functory.runtimes.interpreters import Places
 from functory.runtimes.packs import pack_path
 from functory.runtimes.port import ReadyRuntime, RuntimeCatalog, RuntimeMissing, RuntimeMount
+from functory.runtimes.version import runtime_version_arn
 from tests.unit.runtimes.test_interpreters import places, program, python
 
 

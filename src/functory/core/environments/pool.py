@@ -24,14 +24,13 @@ from functory.aws.errors import AwsError
 from functory.core.environments import failures
 from functory.core.environments.environment import Environment, InitFailure
 from functory.core.environments.scaling import PATIENCE_S, Demand, starts_needed
-from functory.core.environments.starter import Neighbours, Starter
+from functory.core.environments.starter import Neighbours, Starter, StartRefused
 from functory.core.environments.states import EnvironmentState
 from functory.core.functions.model import FunctionVersion
 from functory.core.invocations.outcome import Invocation, Outcome, OutcomeKind
 from functory.kernel import log
 from functory.kernel.settings import EnvironmentSettings
 from functory.kernel.tasks import TaskScope
-from functory.runtimes.port import RuntimeMissing
 from functory.sandbox.port import SandboxError
 
 START_S_GUESS = 0.15
@@ -254,7 +253,7 @@ class Environments:
         except BaseException as error:
             self._memory_free_mib += pool.version.memory_mib
             self._fail_waiter(pool, waiter, error)
-            if isinstance(error, (RuntimeMissing, SandboxError, OSError)):
+            if isinstance(error, (StartRefused, SandboxError, OSError)):
                 return
             raise
         failure = await self._starter.initialize(environment, phase, limit_s)
@@ -299,11 +298,11 @@ class Environments:
             pool.waiters.remove(waiter)
         if waiter.future.done():
             return
-        if isinstance(error, RuntimeMissing):
+        if isinstance(error, StartRefused):
             request_id = waiter.invocation.request_id
-            document = failures.document("Runtime.Unavailable", f"RequestId: {request_id} Error: {error}")
+            document = failures.document(error.error_type, f"RequestId: {request_id} Error: {error}")
             waiter.future.set_result(
-                Outcome(OutcomeKind.RUNTIME_EXITED, request_id, document, "Unhandled", "Runtime.Unavailable")
+                Outcome(OutcomeKind.RUNTIME_EXITED, request_id, document, "Unhandled", error.error_type)
             )
             return
         if error is not None:

@@ -1,13 +1,16 @@
 """Making an environment: runtime, code, sandbox, Runtime API, launch, init.
 
-What goes wrong before any code of the function runs is an exception (the machine's or the operator's fault:
-`RuntimeMissing`, `SandboxError`); what goes wrong in the function's init is an `InitFailure`.
+What goes wrong before any code of the function runs is an exception: `StartRefused` when the function cannot be run as it is
+(no such runtime here, no bootstrap), `SandboxError` when the machine is at fault. What goes wrong in the function's
+init is an `InitFailure`.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from functory.core.environments.environment import Environment, InitFailure
 from functory.core.environments.log_stream import LogStream, stream_name
@@ -16,12 +19,16 @@ from functory.core.environments.variables import Surroundings, expand, places, v
 from functory.core.functions.model import FunctionVersion
 from functory.core.invocations.log_sink import LogSink
 from functory.kernel.clock import Clock
+from functory.kernel.errors import FunctoryError
 from functory.kernel.ids import Ids
 from functory.kernel.limits import MIB_PER_VCPU, OPEN_FILES, PROCESSES
 from functory.kernel.tasks import TaskScope
-from functory.runtimes.port import ReadyRuntime, RuntimeCatalog
+from functory.runtimes.port import ReadyRuntime, RuntimeCatalog, RuntimeMissing
 from functory.runtimes.version import runtime_version_arn
 from functory.sandbox.port import Command, Limits, Mount, Sandbox, SandboxDriver, SandboxSpec
+
+PRIVATE_HOST = "169.254.100.1"
+"""The address of the Runtime API inside a private network. AWS: as recorded from its runtimes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +45,14 @@ class Neighbours:
     clock: Clock
     ids: Ids
     mounts: Sequence[Mount] = ()
+
+
+class StartRefused(FunctoryError):  # noqa: N818  reads as what it is
+    """The function cannot be run as it is; ``error_type`` is what AWS calls it."""
+
+    def __init__(self, error_type: str, message: str) -> None:
+        super().__init__(message)
+        self.error_type = error_type
 
 
 class Starter:
@@ -61,12 +76,16 @@ class Starter:
         """An environment whose runtime has just been started; see `Environment` for the callbacks.
 
         Raises:
-            RuntimeMissing: the runtime's interpreter is not on this machine.
+            StartRefused: the runtime's interpreter is not on this machine, or there is no bootstrap.
             SandboxError: no sandbox could be made.
         """
         near = self._with
-        runtime = await near.runtimes.resolve(version.runtime)
+        try:
+            runtime = await near.runtimes.resolve(version.runtime)
+        except RuntimeMissing as error:
+            raise StartRefused("Runtime.Unavailable", str(error)) from error
         code = await near.artifacts.unpack(version.code_key)
+        argv = _argv(runtime, code)
         log = LogStream(version, stream_name(version, near.clock.epoch_s(), near.ids), near.sink, near.clock)
         sandbox = await near.driver.prepare(self._spec(version, runtime, Mount(code, "/var/task")))
         closers: list[Close] = []
@@ -76,7 +95,7 @@ class Starter:
             if sandbox.aws_listener is not None:
                 closers.append(await near.endpoint.serve(sandbox.aws_listener))
             log.platform(_init_start(version, runtime))
-            command = await self._command(version, runtime, sandbox, log)
+            command = await self._command(version, runtime, argv, sandbox, log)
             environment.launched()
             await sandbox.launch(command, log.output, log.telemetry)
         except BaseException:
@@ -116,11 +135,18 @@ class Starter:
             ),
         )
 
-    async def _command(self, version: FunctionVersion, runtime: ReadyRuntime, sandbox: Sandbox, log: LogStream) -> Command:
+    async def _command(
+        self,
+        version: FunctionVersion,
+        runtime: ReadyRuntime,
+        argv: tuple[str, ...],
+        sandbox: Sandbox,
+        log: LogStream,
+    ) -> Command:
         near = self._with
         around = Surroundings(
             paths=sandbox.paths,
-            runtime_api=sandbox.runtime_address,
+            runtime_api=_shown(sandbox.runtime_address, runtime),
             endpoint_url=f"http://{sandbox.aws_address}" if sandbox.aws_address else near.endpoint.url,
             log_stream=log.name,
             telemetry_fd=sandbox.telemetry_fd,
@@ -133,7 +159,7 @@ class Starter:
             is_custom=near.runtimes.is_custom(version.runtime),
         )
         values = places(sandbox.paths)
-        return Command(tuple(expand(part, values) for part in runtime.argv), env, values["task"])
+        return Command(tuple(expand(part, values) for part in argv), env, values["task"])
 
 
 async def _watch(environment: Environment, closers: Sequence[Close]) -> None:
@@ -144,6 +170,31 @@ async def _watch(environment: Environment, closers: Sequence[Close]) -> None:
     finally:
         for close in closers:
             close()
+
+
+def _argv(runtime: ReadyRuntime, code: Path) -> tuple[str, ...]:
+    """The command, looked up in the package where the function brings its own.
+
+    Raises:
+        StartRefused: AWS: ``Runtime.InvalidEntrypoint``.
+    """
+    if not runtime.entrypoints:
+        return runtime.argv
+    for entrypoint in runtime.entrypoints:
+        folder, _, name = entrypoint.partition("/")
+        file = code / name
+        if folder == "{task}" and file.is_file():
+            if not os.access(file, os.X_OK):
+                raise StartRefused("Runtime.InvalidEntrypoint", f"fork/exec /var/task/{name}: permission denied")
+            return (entrypoint, *runtime.argv[1:])
+    shown = " ".join(expand(entrypoint, places({})) for entrypoint in runtime.entrypoints)
+    raise StartRefused("Runtime.InvalidEntrypoint", f"Couldn't find valid bootstrap(s): [{shown}]")
+
+
+def _shown(address: str, runtime: ReadyRuntime) -> str:
+    """The Runtime API as AWS shows it to this runtime; a private network listens on all its addresses."""
+    host, _, port = address.rpartition(":")
+    return f"{runtime.runtime_api_host}:{port}" if host == PRIVATE_HOST else address
 
 
 def _init_start(version: FunctionVersion, runtime: ReadyRuntime) -> str:

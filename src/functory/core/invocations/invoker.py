@@ -12,13 +12,9 @@ from functory.core.admission.permits import Admission
 from functory.core.environments.pool import Environments
 from functory.core.functions.model import FunctionVersion
 from functory.core.invocations.outcome import Invocation, Outcome
+from functory.core.invocations.trace import new_trace_id
 from functory.kernel.clock import Clock
 from functory.kernel.ids import Ids
-
-
-def new_trace_id(epoch_s: float, ids: Ids) -> str:
-    """A trace header value that is not sampled: ``Root=1-<time>-<id>;Parent=<id>;Sampled=0``."""
-    return f"Root=1-{int(epoch_s):08x}-{ids.hex(24)};Parent={ids.hex(16)};Sampled=0"
 
 
 class Invocations:

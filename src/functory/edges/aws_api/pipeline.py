@@ -100,7 +100,7 @@ class Pipeline:
             raise too_large(request, route.operation)
         shape = model.operation(route.service, route.operation)
         parameters = codec.parse_request(shape, route.protocol, request, route.path_params)
-        validate(shape, parameters)
+        validate(route.service, route.operation, parameters)
         context = CallContext(route.account_id, route.region, request_id, endpoint_of(request))
         result = await operation(context, parameters)
         return codec.serialize_response(shape, route.protocol, result, request_id)
@@ -128,7 +128,8 @@ class Pipeline:
         scope = sigv4.parse_scope(request)
         if scope is None:
             return self._settings.default_account, self._settings.default_region
-        return sigv4.account_id(scope.access_key, self._settings.default_account), scope.region
+        account = sigv4.account_id(scope.access_key, self._settings.default_account)
+        return account, scope.region or self._settings.default_region
 
     async def _guard(
         self, call: Callable[[], Awaitable[HttpResponse]], service: str, protocol: str, request_id: str

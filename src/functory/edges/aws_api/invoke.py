@@ -1,0 +1,78 @@
+"""Lambda's Invoke from headers and bytes: the short way past the model's codec."""
+
+from __future__ import annotations
+
+import urllib.parse
+from typing import Protocol
+
+from functory.aws.http import HttpRequest, HttpResponse
+from functory.core.calls import CallContext
+from functory.core.invocations.trace import new_trace_id
+from functory.kernel.clock import Clock
+from functory.kernel.ids import Ids
+
+
+class InvokeAnswer(Protocol):
+    """What the Lambda service answers."""
+
+    @property
+    def status(self) -> int:
+        """HTTP status."""
+
+    @property
+    def payload(self) -> bytes:
+        """The body."""
+
+    def headers(self) -> list[tuple[str, str]]:
+        """The operation's headers."""
+
+
+class InvokeService(Protocol):
+    """The Lambda service's fast path."""
+
+    async def invoke(
+        self,
+        ctx: CallContext,
+        function_name: str,
+        qualifier: str = "",
+        *,
+        invocation_type: str = "RequestResponse",
+        log_type: str = "None",
+        client_context_b64: str = "",
+        payload: bytes = b"",
+        trace_id: str = "",
+        tenant_id: str = "",
+        durable_execution_name: str = "",
+    ) -> InvokeAnswer:
+        """Invoke a function with header values as they came."""
+
+
+class InvokeRoute:
+    """Implements ``pipeline.InvokeEntry``."""
+
+    def __init__(self, service: InvokeService, clock: Clock, ids: Ids) -> None:
+        self._service = service
+        self._clock = clock
+        self._ids = ids
+
+    async def answer(self, ctx: CallContext, request: HttpRequest, function_name: str) -> HttpResponse:
+        """See ``pipeline.InvokeEntry``."""
+        get = request.headers.get
+        trace_id = get("x-amzn-trace-id") or new_trace_id(self._clock.epoch_s(), self._ids)
+        qualifier = urllib.parse.parse_qs(request.query).get("Qualifier", [""])[0] if request.query else ""
+        answer = await self._service.invoke(
+            ctx,
+            function_name,
+            qualifier,
+            invocation_type=get("x-amz-invocation-type") or "RequestResponse",
+            log_type=get("x-amz-log-type") or "None",
+            client_context_b64=get("x-amz-client-context", ""),
+            payload=request.body,
+            trace_id=trace_id,
+            tenant_id=get("x-amz-tenant-id", ""),
+            durable_execution_name=get("x-amz-durable-execution-name", ""),
+        )
+        headers = answer.headers()
+        headers.append(("x-amzn-RequestId", ctx.request_id))
+        headers.append(("X-Amzn-Trace-Id", trace_id))
+        return HttpResponse(answer.status, headers, answer.payload)

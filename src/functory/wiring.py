@@ -1,0 +1,217 @@
+"""The one room that sees every implementation: builds the platform from `Settings`, runs it, takes it down in order.
+
+Everything is an async context manager on one stack, so what was built last goes first: the endpoint stops taking requests,
+the queue stops handing out, the environments end, the logs are saved, the store closes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import resource
+import secrets
+import signal
+import time
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import uvloop
+
+from functory import __version__
+from functory.core.admission.permits import Admission
+from functory.core.artifacts.artifacts import Artifacts
+from functory.core.calls import Calls
+from functory.core.deliveries.queue import Deliveries
+from functory.core.environments.pool import Environments
+from functory.core.environments.starter import Neighbours
+from functory.core.environments.variables import Credentials
+from functory.core.functions.model import FunctionVersion
+from functory.core.invocations.invoker import Invocations
+from functory.edges.aws_api.invoke import InvokeRoute
+from functory.edges.aws_api.own import NodeRoutes
+from functory.edges.aws_api.pipeline import Pipeline
+from functory.edges.aws_api.server import AwsApi
+from functory.edges.runtime_api.api import RuntimeApi
+from functory.kernel import log
+from functory.kernel.clock import SystemClock
+from functory.kernel.errors import FunctoryError
+from functory.kernel.ids import SystemIds
+from functory.kernel.settings import Settings
+from functory.runtimes.catalog import Catalog
+from functory.sandbox.port import Mount, SandboxDriver
+from functory.sandbox.probe import pick_driver
+from functory.services.lambda_.async_queue import KIND, AsyncDeliveryTarget, AsyncQueue
+from functory.services.lambda_.service import LambdaService
+from functory.services.logs.service import LogsService
+from functory.store.blobs import FileBlobs
+from functory.store.sqlite import SqliteStore
+
+GRACE_S = 5.0
+"""How long an orderly end lets requests and invocations finish."""
+
+_OWNER = "node"
+"""Name of this node's leases; the lock of the data folder makes it the only one."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadyInfo:
+    """What a node says when it takes requests.
+
+    Attributes:
+        url: of its AWS endpoint.
+        driver: its isolation, e.g. ``oci/runc``.
+        data_dir: where everything durable is.
+        version: of Functory.
+    """
+
+    url: str
+    driver: str
+    data_dir: str
+    version: str
+
+
+class LocalCredentials:
+    """Credentials for a node that authenticates nobody: the access key names the function's account."""
+
+    async def credentials(self, version: FunctionVersion) -> Credentials:
+        """See ``core.environments.port.CredentialSource``."""
+        return Credentials(version.account_id, "functory", "functory")
+
+
+def run_node(settings: Settings, ready: Callable[[ReadyInfo], None]) -> int:
+    """Run a node until SIGINT or SIGTERM; returns the exit status.
+
+    Args:
+        settings: checked; ``node.data_dir`` is absolute and exists.
+        ready: called once, when the node takes requests.
+
+    Raises:
+        FunctoryError: the node cannot start; the text says why.
+    """
+    _raise_file_limit()
+    uvloop.run(_run(settings, ready))
+    return 0
+
+
+async def _run(settings: Settings, ready: Callable[[ReadyInfo], None]) -> None:
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    async with node(settings) as info:
+        ready(info)
+        await stop.wait()
+
+
+@contextlib.asynccontextmanager
+async def node(settings: Settings) -> AsyncIterator[ReadyInfo]:
+    """A running node for the time of the ``async with`` block."""
+    began = time.monotonic()
+    folder = Path(settings.node.data_dir)
+    clock, ids = SystemClock(), SystemIds()
+    async with contextlib.AsyncExitStack() as stack:
+        store = await SqliteStore.open(folder / "functory.db")
+        stack.push_async_callback(store.close)
+        blobs = FileBlobs(folder / "blobs")
+        driver = await pick_driver(settings.sandbox, folder / "run")
+        await driver.start()
+        stack.push_async_callback(driver.close)
+        logs = await stack.enter_async_context(LogsService(store, clock, ids))
+        artifacts = await stack.enter_async_context(Artifacts(blobs, folder / "unpacked"))
+        catalog = Catalog(settings.runtimes)
+        runtime_api = RuntimeApi()
+        stack.push_async_callback(runtime_api.close)
+        api = AwsApi()
+        stack.push_async_callback(api.close)
+        neighbours = Neighbours(
+            driver=driver,
+            runtimes=catalog,
+            artifacts=artifacts,
+            runtime_api=runtime_api,
+            endpoint=api,
+            credentials=LocalCredentials(),
+            sink=logs.sink,
+            clock=clock,
+            ids=ids,
+            mounts=_mounts(settings),
+        )
+        environments = await stack.enter_async_context(Environments(settings.environments, neighbours))
+        invocations = Invocations(Admission(settings.lambda_), environments, clock, ids)
+        queue = AsyncQueue()
+        lambda_ = LambdaService(
+            store=store,
+            artifacts=artifacts,
+            invoker=invocations,
+            async_events=queue,
+            runtimes=catalog,
+            clock=clock,
+            ids=ids,
+            settings=settings.lambda_,
+            link_secret=_secret(folder / "secret"),
+        )
+        await stack.enter_async_context(lambda_)
+        target = AsyncDeliveryTarget(lambda_.async_target, clock, settings.deliveries.retry_base_s)
+        deliveries = Deliveries(
+            store, {KIND: target}, settings=settings.deliveries, clock=clock, ids=ids, owner=_OWNER, grace_s=GRACE_S
+        )
+        await stack.enter_async_context(deliveries)
+        queue.bind(deliveries)
+
+        def health() -> dict[str, Any]:
+            return {
+                "status": "ok",
+                "version": __version__,
+                "pid": os.getpid(),
+                "uptime_s": round(time.monotonic() - began, 3),
+                "driver": _describe(driver),
+                "environments": environments.count(),
+            }
+
+        own = NodeRoutes(health, lambda_.links, blobs, clock)
+        calls = Calls([lambda_, logs])
+        api.attach(Pipeline(calls, InvokeRoute(lambda_.invoke_api, clock, ids), own, ids, settings.node))
+        try:
+            url = await api.listen(settings.listen.host, settings.listen.port)
+        except OSError as error:
+            address = f"{settings.listen.host}:{settings.listen.port}"
+            raise FunctoryError(f"cannot listen on {address}: {error.strerror}") from error
+        stack.push_async_callback(api.stop_listening, GRACE_S)
+        log.get("wiring").info("node_ready", url=url, driver=_describe(driver), data_dir=str(folder))
+        yield ReadyInfo(url, _describe(driver), str(folder), __version__)
+
+
+def _describe(driver: SandboxDriver) -> str:
+    return getattr(driver, "description", driver.name)
+
+
+def _mounts(settings: Settings) -> tuple[Mount, ...]:
+    """The configured folders, ``HOST:/mnt/name[:ro]``."""
+    mounts = []
+    for text in settings.sandbox.mounts:
+        source, _, rest = text.partition(":")
+        target, _, mode = rest.partition(":")
+        mounts.append(Mount(Path(source), target, read_only=mode == "ro"))
+    return tuple(mounts)
+
+
+def _secret(file: Path) -> bytes:
+    """A random secret of this data folder, made once."""
+    try:
+        return file.read_bytes()
+    except FileNotFoundError:
+        new = file.with_suffix(".new")
+        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as handle:
+            handle.write(secrets.token_bytes(32))
+            handle.flush()
+            os.fsync(handle.fileno())
+        new.replace(file)
+        return file.read_bytes()
+
+
+def _raise_file_limit() -> None:
+    """A node holds some descriptors per environment and connection; the usual soft limit of 1,024 is far too low."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
