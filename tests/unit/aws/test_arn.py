@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from functory.aws.arn import ARN_CHARS_MAX, Arn, partition_of
@@ -59,12 +59,14 @@ def test_building_refuses_parts_that_would_not_parse_back(parts: tuple[str, str,
         Arn.build(service, resource, region=region)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=60) | st.text("arn:aws/s3", max_size=40).map("arn:".__add__))
 def test_parsing_any_text_gives_back_the_text_or_none(text: str) -> None:
     arn = Arn.parse(text)
     assert arn is None or str(arn) == text
 
 
+@settings(deadline=None)
 @given(PART, PART, PART, PART)
 def test_what_was_built_parses_back(service: str, region: str, account_id: str, resource: str) -> None:
     arn = Arn.build(service, resource, region=region, account_id=account_id)

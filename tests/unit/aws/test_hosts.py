@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from functory.aws.hosts import HOST_CHARS_MAX, PLAIN, Host, parse
@@ -99,6 +99,7 @@ DOMAINS = st.sampled_from(["localhost", "amazonaws.com", "api.aws"])
 NAMES = st.tuples(LABELS, DOMAINS).map(lambda drawn: ".".join([*drawn[0], drawn[1]]))
 
 
+@settings(deadline=None)
 @given(st.text(max_size=60) | NAMES)
 def test_any_text_is_read_without_failing(name: str) -> None:
     host = parse(name)

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from functory.aws.errors import AwsError
@@ -120,6 +120,7 @@ HEADER = st.text(max_size=80) | st.text("AWS4-HMACSHA256 Credential=/,", max_siz
 QUERY = st.text(max_size=80) | st.text("X-AmzCredential=&%2F/aws4_request", max_size=80).map("X-Amz-Credential=".__add__)
 
 
+@settings(deadline=None)
 @given(HEADER, QUERY)
 @example("AWS4-HMAC-SHA256 \udcff", "X-Amz-Credential=%ff")
 @example("AWS", "AWSAccessKeyId=")

@@ -10,13 +10,14 @@ A validator is compiled from the input shape when its operation is first called 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import cache
 from typing import Any
 
 from functory.aws import model
 from functory.aws.validation.compiler import Check, compile_shape
 from functory.aws.validation.overrides import OVERRIDES
-from functory.aws.validation.texts import Findings
+from functory.aws.validation.texts import Enough, Findings
 
 __all__ = ["validate"]
 
@@ -37,7 +38,8 @@ def validate(service: str, operation: str, params: Mapping[str, Any]) -> None:
     if check is None:
         return
     findings = Findings()
-    check(params, None, findings)
+    with suppress(Enough):
+        check(params, None, findings)
     error = findings.error(service)
     if error is not None:
         raise error

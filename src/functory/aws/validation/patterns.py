@@ -127,8 +127,6 @@ def _escape(piece: str, *, in_class: bool) -> str:
 def _property(piece: str, *, in_class: bool) -> str:
     name = piece[2:].strip("{}")
     ascii_set = _ASCII_SETS.get(name)
-    if ascii_set is None:
+    if ascii_set is None or piece[1] == "P":  # negated POSIX names, which no model has, stay Unicode's
         return rf"\{piece[1]}{{{_PROPERTY_NAMES.get(name, name)}}}"
-    if piece[1] == "P":
-        return rf"[^{ascii_set}]"  # inside a class this is no Java of AWS's; `compiled` then answers None or a near set
     return ascii_set if in_class else f"[{ascii_set}]"

@@ -32,6 +32,10 @@ NOT_NULL = "Member must not be null"
 TOO_DEEP = f"Member must have depth less than or equal to {DEPTH_MAX}"
 
 
+class Enough(Exception):  # noqa: N818  # ends a check early; it never leaves this package
+    """`FINDINGS_MAX` findings are collected: nothing more would be told, so nothing more is looked at."""
+
+
 class Findings:
     """What is wrong with one set of parameters, in the order found.
 
@@ -49,9 +53,14 @@ class Findings:
         self.depth = 0
 
     def add(self, at: Path, value: str, constraint: str) -> None:
-        """Note a broken constraint; ``value`` as `quoted`, `NULL` or `HIDDEN` give it."""
-        if len(self.texts) < FINDINGS_MAX:
-            self.texts.append(f"Value {value}at '{dotted(at)}' failed to satisfy constraint: {constraint}")
+        """Note a broken constraint; ``value`` as `quoted`, `NULL` or `HIDDEN` give it.
+
+        Raises:
+            Enough: this was the last one worth noting.
+        """
+        self.texts.append(f"Value {value}at '{dotted(at)}' failed to satisfy constraint: {constraint}")
+        if len(self.texts) >= FINDINGS_MAX:
+            raise Enough
 
     def error(self, service: str) -> AwsError | None:
         """The error to answer, or None when nothing is wrong."""

@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from functory.aws.errors import AwsError
@@ -233,6 +233,7 @@ HEADERS = st.dictionaries(
 )
 
 
+@settings(deadline=None)
 @given(
     st.sampled_from(["GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "x"]),
     st.lists(WORDS, max_size=5).map(lambda parts: "/" + "/".join(parts)) | st.text(max_size=9),

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from functory.aws.routing.trie import RestOperation, Trie, query_fields
@@ -129,6 +129,7 @@ def test_query_fields_keep_the_first_of_each_name() -> None:
     assert query_fields("a=1&a=2&b&c=%26+x") == {"a": "1", "b": "", "c": "& x"}
 
 
+@settings(deadline=None)
 @given(st.text("/ab", max_size=12).map("/".__add__), st.text("ab=&", max_size=8))
 def test_labels_and_literals_give_back_the_path(path: str, query: str) -> None:
     trie = Trie(

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from functory.aws.validation import patterns
@@ -49,6 +49,7 @@ def test_a_pattern_that_is_none_cannot_be_held() -> None:
     assert patterns.matches("a{1}{2}", "anything")
 
 
+@settings(deadline=None)
 @given(st.text("abAB09_-.:/ é\n", max_size=20))
 def test_a_translated_class_agrees_with_its_definition(text: str) -> None:
     expected = bool(text) and all(char.isascii() and (char.isalnum() or char == "_") for char in text)

@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from functory.aws.errors import AwsError
@@ -221,6 +221,7 @@ def test_an_operation_nobody_has_is_a_key_error() -> None:
 TEXT = st.text(max_size=300)
 
 
+@settings(deadline=None)
 @given(
     st.fixed_dictionaries(
         {},
