@@ -47,14 +47,17 @@ json_values = st.recursive(
 def read(target: tuple[str, str, str], request: HttpRequest, labels: dict[str, str] | None = None) -> Any:
     """The parameters, or the refusal after it was looked at."""
     service, name, protocol = target
+    refusal = None
     try:
         params = parse_request(model.operation(service, name), protocol, request, labels or {})
-    except AwsError as refusal:
-        assert refusal.status == 400
-        assert refusal.message
-        return refusal
-    assert isinstance(params, dict)
-    return params
+    except AwsError as error:
+        refusal = error
+    if refusal is None:
+        assert isinstance(params, dict)
+        return params
+    assert refusal.status == 400
+    assert refusal.message
+    return refusal
 
 
 @settings(max_examples=400, deadline=None)

@@ -49,7 +49,7 @@ class ShapeValues:
     def value(self, shape: Any, level: int = 0) -> Any:
         """A value of any shape."""
         serialization = shape.serialization
-        if serialization.get("jsonvalue"):
+        if serialization.get("jsonvalue") and serialization.get("location") == "header":
             return self._document()
         if serialization.get("location") == "statusCode":
             return self._chance.choice([200, 201, 202])

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from functory.aws.codec import rest_response, rpc_response, xml_write
+from functory.aws.codec import rest_response, rpc_response, s3_answers, xml_write
 from functory.aws.codec.formats import tree_body_format
 from functory.aws.codec.shapes import Shape, errors_of, is_fault
 from functory.aws.errors import AwsError
@@ -136,8 +136,8 @@ def _query_error(service: ServiceModel, code: str, shape: Shape | None) -> str |
 def _tree_writer(service: ServiceModel, protocol: str, code: str, shape: Shape | None) -> ErrorWriter:
     """``rest-json``, ``json`` and CBOR: a body of members; the code in a header or in ``__type``."""
     members: Mapping[str, Shape] = shape.members if shape is not None else {}
-    in_body = {name: member for name, member in members.items() if "location" not in member.serialization}
     is_rest = protocol == "rest-json"
+    in_body = {name: member for name, member in members.items() if not (is_rest and "location" in member.serialization)}
     query_error = None if is_rest else _query_error(service, code, shape)
     name = shape.name if query_error and shape is not None else _wire_code(code, shape)
     tree_format = tree_body_format(service, protocol)
@@ -146,7 +146,7 @@ def _tree_writer(service: ServiceModel, protocol: str, code: str, shape: Shape |
     message = _message_member(members)
 
     def serialize(error: AwsError, status: int, request_id: str) -> HttpResponse:
-        given = dict(error.members)
+        given = {key: value for key, value in error.members.items() if value is not None}
         if message is not None:
             given[message] = error.message
         if is_rest and "Type" in in_body:
@@ -161,31 +161,28 @@ def _tree_writer(service: ServiceModel, protocol: str, code: str, shape: Shape |
             response.headers.append(("x-amzn-ErrorType", rest_response.header_text("x-amzn-ErrorType", name)))
         if query_error is not None:
             response.headers.append(("x-amzn-query-error", f"{query_error};{_fault(status)}"))
-        tree.update(given if shape is None else write({key: given[key] for key in given if not _is_elsewhere(members, key)}))
+        body = {key: value for key, value in given.items() if key in in_body or key not in members}
+        tree.update(body if shape is None else write(body))
         response.body = tree_format.encode(tree)
         return response
 
     return serialize
 
 
-def _is_elsewhere(members: Mapping[str, Shape], name: str) -> bool:
-    return name in members and "location" in members[name].serialization
-
-
 def _xml_writer(service: ServiceModel, protocol: str, code: str, shape: Shape | None) -> ErrorWriter:
     """``query``, ``ec2`` and ``rest-xml``: one ``<Error>``, in the envelope of the protocol."""
     members: Mapping[str, Shape] = shape.members if shape is not None else {}
     message = _message_member(members)
-    in_body = {
-        name: member for name, member in members.items() if name != message and "location" not in member.serialization
-    }
+    is_rest = protocol == "rest-xml"
+    in_header = {name for name, member in members.items() if is_rest and "location" in member.serialization}
+    in_body = {name: member for name, member in members.items() if name != message and name not in in_header}
     is_s3 = service.service_name == "s3"
     write = xml_write.XmlWriters("iso8601").members(code, in_body)
-    write_headers = rest_response.header_bindings(members if protocol == "rest-xml" else {})
+    write_headers = rest_response.header_bindings(members if is_rest else {})
     name = _wire_code(code, shape)
     envelope = _s3_envelope if is_s3 else _ec2_envelope if protocol == "ec2" else _query_envelope
     namespace = service.metadata.get("xmlNamespace", "")
-    content_type = "application/xml" if protocol == "rest-xml" else "text/xml"
+    content_type = "application/xml" if is_rest else "text/xml"
 
     def serialize(error: AwsError, status: int, request_id: str) -> HttpResponse:
         response = HttpResponse(status, _headers(service, protocol, request_id))
@@ -193,9 +190,7 @@ def _xml_writer(service: ServiceModel, protocol: str, code: str, shape: Shape | 
         response.headers.append(("Content-Type", content_type))
         out = [f"<Code>{xml_write.escape(name)}</Code><Message>{xml_write.escape(error.message)}</Message>"]
         extra = error.members.keys() - members.keys() if is_s3 or shape is None else set()
-        write(
-            out, {key: value for key, value in error.members.items() if key not in extra and not _is_elsewhere(members, key)}
-        )
+        write(out, {key: value for key, value in error.members.items() if key not in extra and key not in in_header})
         out.extend(f"<{key}>{xml_write.escape(str(error.members[key]))}</{key}>" for key in sorted(extra))
         document = envelope("".join(out), _fault(status), request_id, namespace)
         response.body = (xml_write.DECLARATION + document).encode("utf-8")
@@ -205,7 +200,8 @@ def _xml_writer(service: ServiceModel, protocol: str, code: str, shape: Shape | 
 
 
 def _s3_envelope(content: str, _who: str, request_id: str, _namespace: str) -> str:
-    return f"<Error>{content}<RequestId>{xml_write.escape(request_id)}</RequestId></Error>"
+    ids = f"<RequestId>{xml_write.escape(request_id)}</RequestId><HostId>{s3_answers.host_id(request_id)}</HostId>"
+    return f"<Error>{content}{ids}</Error>"
 
 
 def _ec2_envelope(content: str, _who: str, request_id: str, _namespace: str) -> str:

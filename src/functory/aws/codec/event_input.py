@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from functory.aws.codec import text
 from functory.aws.codec.event_frames import Decoder, Frame, HeaderValue
 from functory.aws.codec.formats import BodyFormat
 from functory.aws.codec.malformed import Malformed
@@ -94,7 +95,7 @@ def _payload_reader(
     if kind == "blob":
         return lambda raw: {payload: raw}
     if kind == "string":
-        return lambda raw: {payload: raw.decode("utf-8", "replace")}
+        return lambda raw: {payload: text.utf8(raw)}
     read = body_format.reader(shape.members[payload])
     return lambda raw: {payload: read(raw)} if raw else {}
 

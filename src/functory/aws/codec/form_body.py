@@ -86,10 +86,7 @@ def parser(operation: OperationModel, protocol: str) -> Parser:
     def parse(request: HttpRequest, _labels: Mapping[str, str]) -> dict[str, Any]:
         if read is None:
             return {}
-        try:
-            body = request.body.decode("utf-8")
-        except UnicodeDecodeError:
-            raise Malformed("Invalid UTF-8", "syntax") from None
+        body = text.utf8(request.body)
         form = "&".join(part for part in (request.query, body.strip()) if part)
         result: dict[str, Any] = read(decode(form))
         return result

@@ -181,13 +181,6 @@ def _payload_reader(shape: Shape, name: str, body_format: BodyFormat) -> BodyRea
     if member.type_name == "blob":
         return lambda body: {name: body} if body or is_always_there else {}
     if member.type_name == "string":
-        return lambda body: {name: _utf8(body)} if body or is_always_there else {}
+        return lambda body: {name: text.utf8(body)} if body or is_always_there else {}
     read = body_format.reader(member)
     return lambda body: {name: read(body)} if body else {}
-
-
-def _utf8(body: bytes) -> str:
-    try:
-        return body.decode("utf-8")
-    except UnicodeDecodeError:
-        raise Malformed("Invalid UTF-8", "syntax") from None

@@ -41,8 +41,7 @@ def header_text(name: str, value: str) -> str:
 def request_id_headers(service: str, protocol: str, request_id: str) -> list[tuple[str, str]]:
     """The headers that carry the request id; S3 has its own, the second of which SDKs only print."""
     if protocol == "rest-xml" and service in ("s3", "s3control"):
-        extended = base64.b64encode(request_id.encode("ascii", "replace") * 2).decode("ascii")
-        return [("x-amz-request-id", request_id), ("x-amz-id-2", extended)]
+        return [("x-amz-request-id", request_id), ("x-amz-id-2", s3_answers.host_id(request_id))]
     return [("x-amzn-RequestId", request_id)]
 
 
@@ -125,6 +124,8 @@ def _quoted(item: str) -> str:
 
 
 def _body_writer(operation: OperationModel, shape: Shape, body_format: BodyFormat) -> BodyWriter | None:
+    if operation.http.get("method") == "HEAD":
+        return None
     payload = shape.serialization.get("payload")
     if payload is not None:
         return _payload_writer(operation, shape.members[payload], payload, body_format)

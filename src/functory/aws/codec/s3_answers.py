@@ -6,6 +6,8 @@ reference, operation by operation.
 
 from __future__ import annotations
 
+import base64
+
 from functory.aws.codec import xml_write
 from functory.aws.codec.formats import S3_NAMESPACE
 
@@ -39,6 +41,11 @@ ROOTS = {
     "ListObjectVersions": "ListVersionsResult",
     "ListParts": "ListPartsResult",
 }
+
+
+def host_id(request_id: str) -> str:
+    """S3's second request id, which SDKs only print: here the first one in another spelling."""
+    return base64.b64encode(request_id.encode("ascii", "replace") * 2).decode("ascii")
 
 
 def bucket_location(region: str | None) -> bytes:

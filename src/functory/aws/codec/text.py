@@ -23,6 +23,18 @@ _SPECIAL = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 _FLOAT = re.compile(r"[+-]?(\d{1,400}\.?\d{0,400}|\.\d{1,400})([eE][+-]?\d{1,5})?", re.ASCII)
 
 
+def utf8(raw: bytes) -> str:
+    """The text of a body that is text.
+
+    Raises:
+        Malformed: it is not UTF-8.
+    """
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError:
+        raise Malformed("Invalid UTF-8", "syntax") from None
+
+
 def read_string(text: str) -> str:
     """As it is."""
     return text
