@@ -45,6 +45,8 @@ def _main() -> None:
     runtime = os.environ["LAMBDA_RUNTIME_DIR"]
     task = os.environ["LAMBDA_TASK_ROOT"]
     layers = os.environ.pop("_FUNCTORY_LAYERS", "/opt")
+    if runtime not in sys.path:  # PYTHONSAFEPATH of the function
+        sys.path.insert(0, runtime)
     _finish_site()
     from awslambdaric.__main__ import main
 
