@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import queue
+import select
 import subprocess
 import threading
 import time
@@ -56,7 +57,8 @@ class RuntimeApi:
 
             def do_GET(self) -> None:
                 event = api._events.get()
-                if event is None:
+                if event is None or self._is_gone():
+                    api._events.put(event)  # for the client that is there, or for the next thread to end
                     self.close_connection = True
                     return
                 headers, body = event
@@ -68,6 +70,10 @@ class RuntimeApi:
                 body, trailers = self._read()
                 api.posts.put(Post(kind, request_id, dict(self.headers), body, trailers))
                 self._answer(api.status, b'{"status":"OK"}', {})
+
+            def _is_gone(self) -> bool:
+                """Whether the client that waits on this connection has ended."""
+                return bool(select.select([self.connection], [], [], 0)[0])
 
             def _read(self) -> tuple[bytes, dict[str, str]]:
                 if self.headers.get("Transfer-Encoding") != "chunked":

@@ -1,8 +1,8 @@
 """Answers what `port.RuntimeCatalog` asks: which runtimes exist, and which can be started on this machine.
 
 A runtime is ready when its interpreter was found and executed (`interpreters`) and its pack exists (`packs`). What was
-found once is kept for the life of the node; what was missing is looked for again, so that an installation is seen
-without a restart. Looking executes programs, so it happens in a thread, once per identifier at a time.
+found once is kept for the life of the node; what was missing is looked for again when one of the folders changed, so that an
+installation is seen without a restart. Looking executes programs, so it happens in a thread, once per identifier at a time.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ class Catalog:
         self.definitions = load_all()
         self.places = Places.of(os.environ if environ is None else environ, self.folder / "interpreters")
         self._ready: dict[str, ReadyRuntime] = {}
+        self._missing: dict[str, tuple[tuple[int, ...], str]] = {}
         self._looking = {identifier: asyncio.Lock() for identifier in self.definitions}
 
     def is_known(self, runtime: str) -> bool:
@@ -51,12 +52,27 @@ class Catalog:
             raise RuntimeMissing(f"Runtime {runtime} is not known to this node.")
         async with self._looking[runtime]:
             if runtime not in self._ready:
-                self._ready[runtime] = await asyncio.to_thread(self.prepare, self.definitions[runtime])
+                self._ready[runtime] = await asyncio.to_thread(self._look, self.definitions[runtime])
             return self._ready[runtime]
 
     async def list(self) -> list[RuntimeStatus]:
         """See `port.RuntimeCatalog`. Looks at the machine every time."""
         return await asyncio.to_thread(lambda: [self.status(definition) for definition in self.definitions.values()])
+
+    def _look(self, definition: Definition) -> ReadyRuntime:
+        """`prepare`, without executing anything while the machine is as it was when the runtime was missing."""
+        packs_folder = self.folder / "packs"
+        packs_changed = packs_folder.stat().st_mtime_ns if packs_folder.is_dir() else 0
+        fingerprint = (*self.places.fingerprint(), packs_changed)
+        known, text = self._missing.get(definition.id, ((), ""))
+        if known == fingerprint:
+            raise RuntimeMissing(text)
+        try:
+            return self.prepare(definition)
+        except RuntimeMissing as missing:
+            if "chmod" not in str(missing):  # permissions leave no trace in the fingerprint
+                self._missing[definition.id] = (fingerprint, str(missing))
+            raise
 
     def prepare(self, definition: Definition) -> ReadyRuntime:
         """Look for interpreter and pack, and make what needs no network. Blocks.

@@ -87,6 +87,11 @@ class Places:
             home=home,
         )
 
+    def fingerprint(self) -> tuple[int, ...]:
+        """Changes when something is put into one of the places, or taken away."""
+        folders = (self.installed, *self.path, self.pyenv, self.uv, self.nvm)
+        return tuple(folder.stat().st_mtime_ns if folder.is_dir() else 0 for folder in folders)
+
 
 def search(definition: Definition, places: Places) -> Search:
     """Look for the interpreter of ``definition``. Blocks: executes what it finds."""

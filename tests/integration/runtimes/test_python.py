@@ -291,6 +291,14 @@ def test_the_pack_is_compiled_ahead(ready: ReadyRuntime) -> None:
 
 
 @one_python
+def test_paths_of_the_functions_own_do_not_break_the_interpreter(call: Any) -> None:
+    code = "import os\ndef handler(event, context): return os.environ['LD_LIBRARY_PATH']"
+    answer = call(code, LD_LIBRARY_PATH="/opt/own", PYTHONSAFEPATH="1")
+    assert answer.json.startswith("/opt/own:")
+    assert answer.json.endswith("/lib")
+
+
+@one_python
 def test_termination_ends_the_process(tmp_path: Path, api: RuntimeApi, ready: ReadyRuntime) -> None:
     write(tmp_path, "task/app.py", "def handler(event, context): return 1")
     with running(ready, api, tmp_path, "app.handler") as process:

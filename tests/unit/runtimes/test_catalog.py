@@ -95,6 +95,17 @@ def test_what_was_found_is_kept_and_what_was_missing_is_looked_for_again(tmp_pat
     assert asyncio.run(made.resolve("nodejs22.x")) is ready
 
 
+def test_what_is_missing_is_not_looked_for_again_while_nothing_changes(tmp_path: Path) -> None:
+    count = tmp_path / "count"
+    node = program(tmp_path / "path/bin/node", "v20.1.0")
+    node.write_text(f"#!/bin/sh\necho x >> {count}\necho v20.1.0\n")
+    made = catalog(tmp_path)
+    for _ in range(3):
+        with pytest.raises(RuntimeMissing):
+            asyncio.run(made.resolve("nodejs22.x"))
+    assert count.read_text() == "x\n"
+
+
 def test_many_who_ask_at_once_get_the_same_answer(tmp_path: Path) -> None:
     program(tmp_path / "path/bin/node", "v22.3.0")
     made = catalog(tmp_path)

@@ -7,7 +7,7 @@ The client is imported before the function's folders are on the path, so that a 
 everything else is found in AWS's order: code, layers, runtime (SDK), standard library. Runs on every supported Python.
 """
 
-# ruff: noqa: PTH112, PTH118  (pathlib would cost a third of this program's start-up time)
+# ruff: noqa: PTH112, PTH118  (pathlib is slow to import, and this runs at every cold start)
 
 import os
 import site
@@ -45,6 +45,8 @@ def _main() -> None:
     runtime = os.environ["LAMBDA_RUNTIME_DIR"]
     task = os.environ["LAMBDA_TASK_ROOT"]
     layers = os.environ.pop("_FUNCTORY_LAYERS", "/opt")
+    if runtime not in sys.path:  # PYTHONSAFEPATH of the function
+        sys.path.insert(0, runtime)
     _finish_site()
     from awslambdaric.__main__ import main
 
