@@ -108,8 +108,8 @@ def test_a_change_for_another_revision_is_refused(tmp_path: Path) -> None:
         expected = (
             "PreconditionFailedException",
             (
-                "The Revision Id provided does not match the latest Revision Id. Call the GetFunction/GetAlias API to retrieve "
-                "the latest Revision Id"
+                "The Revision Id provided does not match the latest Revision Id. Call the GetFunction/GetAlias API "
+                "to retrieve the latest Revision Id"
             ),
         )
         stale: dict[str, Any] = {"FunctionName": "f", "RevisionId": "0"}
