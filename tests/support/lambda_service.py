@@ -15,6 +15,7 @@ from functory.aws import model
 from functory.aws.errors import AwsError
 from functory.core.artifacts.artifacts import Artifacts
 from functory.core.calls import CallContext
+from functory.core.functions.model import FunctionVersion
 from functory.kernel.ids import SeededIds
 from functory.kernel.settings import LambdaSettings
 from functory.services.lambda_.service import LambdaService
@@ -116,6 +117,12 @@ class House:
                 shown = await self.call("GetFunctionConfiguration", FunctionName=name, **extra)
                 if shown["State"] != "Pending" and shown.get("LastUpdateStatus") != "InProgress":
                     return shown
+                await asyncio.sleep(0.001)
+
+    async def retired(self, version: FunctionVersion) -> None:
+        """Wait until the engine was told to end what is older than ``version``: that follows the commit."""
+        async with asyncio.timeout(10):
+            while version not in self.invoker.retired:
                 await asyncio.sleep(0.001)
 
     async def created(self, name: str = "f", **params: Any) -> dict[str, Any]:

@@ -56,7 +56,7 @@ def test_the_engine_gets_the_new_configuration(tmp_path: Path) -> None:
         assert (new.timeout_s, new.memory_mib, new.environment, new.log_group) == (30, 512, {"AB": "1"}, "mine")
         assert (old.custom_log_group, new.custom_log_group) == (False, True)
         assert (new.runtime, new.handler, new.role, new.version) == ("python3.12", "index.handler", ROLE, "$LATEST")
-        assert house.invoker.retired[-1] == new
+        await house.retired(new)
 
     run(tmp_path, scenario)
 
