@@ -8,8 +8,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+from botocore.validate import ParamValidator
+
+from functory.aws import model
+from functory.aws.errors import AwsError
 from functory.core.artifacts.artifacts import Artifacts
 from functory.core.calls import CallContext
+from functory.core.functions.model import FunctionVersion
 from functory.kernel.ids import SeededIds
 from functory.kernel.settings import LambdaSettings
 from functory.services.lambda_.service import LambdaService
@@ -76,7 +82,22 @@ class House:
                     yield self.service
 
     async def call(self, operation: str, /, **params: Any) -> dict[str, Any]:
-        return await self.service.operations[operation](self.ctx, params)
+        """Call an operation; parameters and result must be what the model has."""
+        shapes = model.operation("lambda", operation)
+        report = ParamValidator().validate(params, shapes.input_shape)
+        assert not report.has_errors(), report.generate_report()
+        result = await self.service.operations[operation](self.ctx, params)
+        if shapes.output_shape is not None:
+            check_members(shapes.output_shape, result, operation)
+        else:
+            assert result == {}
+        return result
+
+    async def refused(self, operation: str, /, **params: Any) -> tuple[str, str]:
+        """Code and text of the error an operation answers with."""
+        with pytest.raises(AwsError) as caught:
+            await self.service.operations[operation](self.ctx, params)
+        return caught.value.code, caught.value.message
 
     async def create(self, name: str = "f", **params: Any) -> dict[str, Any]:
         defaults: dict[str, Any] = {
@@ -98,10 +119,34 @@ class House:
                     return shown
                 await asyncio.sleep(0.001)
 
+    async def retired(self, version: FunctionVersion) -> None:
+        """Wait until the engine was told to end what is older than ``version``: that follows the commit."""
+        async with asyncio.timeout(10):
+            while version not in self.invoker.retired:
+                await asyncio.sleep(0.001)
+
     async def created(self, name: str = "f", **params: Any) -> dict[str, Any]:
         """A function that is ready."""
         await self.create(name, **params)
         return await self.settle(name)
+
+
+def check_members(shape: Any, value: Any, where: str) -> None:
+    """A result has only members of the model, of the right kind, and none that is None."""
+    assert value is not None, where
+    if shape.type_name == "structure":
+        assert set(value) <= set(shape.members), where
+        for name, member in value.items():
+            check_members(shape.members[name], member, f"{where}.{name}")
+    elif shape.type_name == "list":
+        for member in value:
+            check_members(shape.member, member, f"{where}[]")
+    elif shape.type_name == "map":
+        for member in value.values():
+            check_members(shape.value, member, f"{where}{{}}")
+    else:
+        kinds = {"string": str, "integer": int, "long": int, "boolean": bool, "double": float, "blob": bytes}
+        assert isinstance(value, kinds[shape.type_name]), where
 
 
 def run(folder: Path, scenario: Callable[[House], Awaitable[None]], **options: Any) -> House:

@@ -61,16 +61,27 @@ def new_config(params: Mapping[str, Any], room: Room) -> Config:
         AwsError: it cannot be.
     """
     rules.check_entry(params.get("Runtime"), params.get("Handler"))
+    check_runtime(params, room)
     bare = Config(
         runtime=params["Runtime"],
         role=params["Role"],
         architecture=rules.architecture(params.get("Architectures"), room.machine),
     )
-    return changed_config(bare, params, room)
+    return changed_config(bare, params)
 
 
-def changed_config(config: Config, params: Mapping[str, Any], room: Room) -> Config:
-    """A configuration after the members that were given; the others stay.
+def check_runtime(params: Mapping[str, Any], room: Room) -> None:
+    """Refuse a given runtime that functions cannot have here.
+
+    Raises:
+        AwsError: it is such a one.
+    """
+    if "Runtime" in params:
+        rules.check_runtime(params["Runtime"], room.runtimes, runtimes_of_aws())
+
+
+def changed_config(config: Config, params: Mapping[str, Any]) -> Config:
+    """A configuration after the members that were given; the others stay. May run in a unit of work.
 
     Raises:
         AwsError: one of them cannot be.
@@ -88,8 +99,6 @@ def changed_config(config: Config, params: Mapping[str, Any], room: Room) -> Con
     if "VpcConfig" in params:
         changes["vpc_shown"] = True
     result = msgspec.structs.replace(config, **changes)
-    if "Runtime" in params:
-        rules.check_runtime(result.runtime, room.runtimes, runtimes_of_aws())
     rules.check_sizes(result.memory_mib, result.timeout_s, result.ephemeral_mib)
     return result
 
@@ -125,13 +134,14 @@ class ConfigurationApi:
         room = self._room
         ref = names.resolve_function(ctx, params["FunctionName"], action="lambda:UpdateFunctionConfiguration")
         rules.refuse_unsupported("UpdateFunctionConfiguration", params)
+        check_runtime(params, room)
         stamp = room.stamp()
 
         def work(conn: Connection) -> VersionRecord:
             latest = need_latest(conn, ref)
             rules.check_revision(params.get("RevisionId"), latest.revision_id)
             check_idle(latest)
-            record = latest.changed(stamp, config=changed_config(latest.config, params, room))
+            record = latest.changed(stamp, config=changed_config(latest.config, params))
             rows.put_version(conn, record)
             return record
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from functools import partial
+from operator import methodcaller
 
 from sqlalchemy import Connection
 
@@ -66,7 +67,8 @@ class Preparer:
         """Give versions another try that failed for a passing reason. Called once, at start."""
         for code in RETRIED_AT_START:
             for record in await self._store.read(partial(rows.list_failed, reason_code=code)):
-                await self._commit(record, lambda current: current.again(self._ids.uuid()))
+                again = methodcaller("again", self._ids.uuid())
+                await self._commit(record, again)
 
     async def run(self) -> None:
         """Prepare until nothing is left."""
