@@ -2,7 +2,7 @@
 
 **Theory.** Chunks come from an index in the order of their first (forward) or last (backward) timestamp. Their events go
 into a heap; an event may leave it once no later chunk can hold one that belongs before it. Because no chunk spans more than
-`SPAN_MS_MAX`, the first chunk that can matter is found by its index, however old the stream is. Chunks are fetched a few at
+`SPAN_MS_MAX`, the first chunk that can matter is found by its index, however old the stream is. Bodies are fetched a few at
 a time and decoded when reached, so a reader that stops early pays only for what it took.
 """
 
@@ -18,7 +18,8 @@ from sqlalchemy import ColumnElement, Connection, and_, or_, select
 from functory.services.logs.chunks import SPAN_MS_MAX, Stored, events_of
 from functory.services.logs.tables import CHUNKS
 
-FETCH_ROWS = 8
+FETCH_PLACES = 128
+FETCH_BODIES = 8
 TIME_MAX_MS = (1 << 62) - 1
 
 Key = tuple[int, ...]
@@ -73,7 +74,10 @@ def scan(
 
 
 def _chunks(connection: Connection, scope: ColumnElement[bool], window: Window, *, forward: bool) -> Iterator[Any]:
-    """The chunks that can hold events of the window, by first timestamp ascending or last timestamp descending."""
+    """The chunks that can hold events of the window, by first timestamp ascending or last timestamp descending.
+
+    Places first, bodies later: where the database has to sort, it must not carry the bodies along.
+    """
     edge = CHUNKS.c.first_ms if forward else CHUNKS.c.last_ms
     first, last = CHUNKS.c.first_ms <= window.last_ms, CHUNKS.c.last_ms >= window.first_ms
     reach = (
@@ -82,14 +86,20 @@ def _chunks(connection: Connection, scope: ColumnElement[bool], window: Window, 
         else CHUNKS.c.last_ms <= min(window.last_ms + SPAN_MS_MAX, TIME_MAX_MS)
     )
     order = (edge, CHUNKS.c.id) if forward else (edge.desc(), CHUNKS.c.id.desc())
-    columns = (CHUNKS.c.id, CHUNKS.c.stream_id, CHUNKS.c.first_ms, CHUNKS.c.last_ms, CHUNKS.c.body)
-    statement = select(*columns).where(scope, first, last, reach).order_by(*order).limit(FETCH_ROWS)
-    page = connection.execute(statement).all()
+    places = select(CHUNKS.c.id, edge.label("edge")).where(scope, first, last, reach).order_by(*order).limit(FETCH_PLACES)
+    page = connection.execute(places).all()
     while page:
-        yield from page
-        if len(page) < FETCH_ROWS:
+        for start in range(0, len(page), FETCH_BODIES):
+            yield from _bodies(connection, [row.id for row in page[start : start + FETCH_BODIES]])
+        if len(page) < FETCH_PLACES:
             return
         done = page[-1]
-        at = done.first_ms if forward else done.last_ms
-        beyond, further = (edge > at, CHUNKS.c.id > done.id) if forward else (edge < at, CHUNKS.c.id < done.id)
-        page = connection.execute(statement.where(or_(beyond, and_(edge == at, further)))).all()
+        beyond, further = (edge > done.edge, CHUNKS.c.id > done.id) if forward else (edge < done.edge, CHUNKS.c.id < done.id)
+        page = connection.execute(places.where(or_(beyond, and_(edge == done.edge, further)))).all()
+
+
+def _bodies(connection: Connection, ids: list[int]) -> Iterator[Any]:
+    """Whole chunks in the order of ``ids``; the unit of work sees one snapshot, so all are there."""
+    columns = (CHUNKS.c.id, CHUNKS.c.stream_id, CHUNKS.c.first_ms, CHUNKS.c.last_ms, CHUNKS.c.body)
+    rows = {row.id: row for row in connection.execute(select(*columns).where(CHUNKS.c.id.in_(ids)))}
+    yield from (rows[chunk_id] for chunk_id in ids)

@@ -32,6 +32,7 @@ from functory.store.port import Store, StoreError
 FLUSH_S = 0.2
 FLUSH_BYTES = 256 * 1024
 STREAM_BYTES_MAX = 4 * 1024 * 1024
+TIMESTAMP_MS_MAX = 4_102_444_800_000  # 2100-01-01: what a function claims may be anything
 TOTAL_BYTES_MAX = 64 * 1024 * 1024
 
 _MESSAGE_BYTES_MAX = EVENT_BYTES_MAX - EVENT_OVERHEAD_BYTES
@@ -148,15 +149,27 @@ class Sink:
         self._in_flight = taken
         saved = False
         try:
-            await self._store.write(lambda connection: write_batches(connection, batches, now_ms))
+            await self._write(batches, now_ms)
             saved = True
-        except (StoreError, SQLAlchemyError, OSError) as error:
+        except (StoreError, OSError) as error:
             _LOG.warning("log_events_not_saved", streams=len(taken), error=str(error))
         finally:
             self._in_flight = {}
             if not saved:
                 self._put_back(taken)
         return saved
+
+    async def _write(self, batches: Sequence[Batch], now_ms: int) -> None:
+        """One unit of work for all; when the database refuses a statement, one for each, giving up what it refuses again."""
+        try:
+            await self._store.write(lambda connection: write_batches(connection, batches, now_ms))
+        except SQLAlchemyError as error:
+            if len(batches) == 1:
+                batch = batches[0]
+                _LOG.error("log_events_refused", group=batch.group.name, stream=batch.stream, error=str(error))
+                return
+            for batch in batches:
+                await self._write([batch], now_ms)
 
     def _put_back(self, taken: Mapping[_StreamKey, _Buffer]) -> None:
         """Keep what could not be saved, before what came meanwhile."""
@@ -171,7 +184,7 @@ class Sink:
 
     def _put(self, buffer: _Buffer, timestamp_ms: int, message: str) -> None:
         size = event_bytes(message)
-        buffer.events.append((timestamp_ms, message))
+        buffer.events.append((min(max(timestamp_ms, 0), TIMESTAMP_MS_MAX), message))
         buffer.size += size
         self._size += size
 

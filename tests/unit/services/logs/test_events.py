@@ -2,16 +2,26 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from functory.services.logs import events
+from functory.services.logs import events, scan
 from tests.support.logs_service import DAY_MS, NOW_MS, Logs
 
 HOUR_MS = 3_600_000
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _short_fetches() -> Iterator[None]:
+    """So that few chunks already take several queries."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(scan, "FETCH_PLACES", 3)
+        patch.setattr(scan, "FETCH_BODIES", 2)
+        yield
 
 
 def test_events_are_read_back_with_their_times() -> None:
@@ -288,7 +298,7 @@ def _compact(logs: Logs) -> None:
     logs.maintain()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(batches=BATCHES, limit=st.integers(1, 7), compact=st.booleans())
 def test_paging_a_stream_gives_every_event_once_and_in_order(
     batches: list[tuple[str, list[int], bool]], limit: int, compact: bool
@@ -313,7 +323,7 @@ def _walk(logs: Logs, stream: str, limit: int, *, forward: bool) -> list[str]:
         params["nextToken"] = token
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(batches=BATCHES, limit=st.integers(1, 7), compact=st.booleans())
 def test_paging_a_search_gives_every_event_once_and_in_order(
     batches: list[tuple[str, list[int], bool]], limit: int, compact: bool

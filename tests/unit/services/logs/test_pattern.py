@@ -324,11 +324,13 @@ def test_a_quoted_term_matches_exactly_the_messages_that_contain_it(term: str, m
     assert parse(str(Literal(term))).matches(message) == (term in message)
 
 
-@given(
-    st.recursive(
-        st.none() | st.booleans() | st.integers() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(NAMES, inner)
-    )
+SCALARS = st.none() | st.booleans() | st.integers() | st.text(max_size=5)
+DOCUMENTS = st.recursive(
+    SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=3), max_leaves=8
 )
+
+
+@given(DOCUMENTS)
 def test_every_scalar_of_a_document_is_found_by_its_selector(document: Any) -> None:
     message = json.dumps({"root": document})
     for selector, value in _scalars(("root",), document):

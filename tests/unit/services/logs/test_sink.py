@@ -13,6 +13,25 @@ from functory.services.logs import sink
 from tests.support.logs_service import Logs
 
 
+class _Recorder:
+    """Keeps the names of what is logged."""
+
+    def __init__(self) -> None:
+        self.events: list[str] = []
+
+    def warning(self, event: str, **_: object) -> None:
+        self.events.append(event)
+
+    error = warning
+
+
+@pytest.fixture
+def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    recorder = _Recorder()
+    monkeypatch.setattr(sink, "_LOG", recorder)
+    return recorder.events
+
+
 def test_one_flush_saves_all_streams_in_one_unit_of_work() -> None:
     logs = Logs()
     for number in range(20):
@@ -70,7 +89,7 @@ def test_a_full_buffer_is_saved_at_once(monkeypatch: pytest.MonkeyPatch) -> None
     asyncio.run(scenario())
 
 
-def test_what_the_store_refuses_is_kept_in_order_and_saved_later(capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_the_store_refuses_is_kept_in_order_and_saved_later(said: list[str]) -> None:
     logs = Logs()
     logs.store.broken = True
     logs.append("s", (0, "a"))
@@ -78,10 +97,10 @@ def test_what_the_store_refuses_is_kept_in_order_and_saved_later(capsys: pytest.
     logs.append("s", (0, "b"))
     logs.store.broken = False
     assert logs.filter() == ["a", "b"]
-    assert "log_events_not_saved" in capsys.readouterr().out
+    assert "log_events_not_saved" in said
 
 
-def test_while_it_runs_it_tries_again_by_itself(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_while_it_runs_it_tries_again_by_itself(monkeypatch: pytest.MonkeyPatch, said: list[str]) -> None:
     monkeypatch.setattr(sink, "FLUSH_S", 0.001)
     logs = Logs()
     logs.store.broken = True
@@ -98,11 +117,11 @@ def test_while_it_runs_it_tries_again_by_itself(monkeypatch: pytest.MonkeyPatch,
             return await service.operations["DescribeLogGroups"](context, {})
 
     assert len(asyncio.run(scenario())["logGroups"]) == 1
-    assert "log_events_not_saved" in capsys.readouterr().out
+    assert "log_events_not_saved" in said
 
 
 def test_the_oldest_events_of_a_stream_go_when_too_many_wait_and_are_counted(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, said: list[str]
 ) -> None:
     monkeypatch.setattr(sink, "STREAM_BYTES_MAX", 300)
     logs = Logs()
@@ -121,7 +140,7 @@ def test_the_oldest_events_of_a_stream_go_when_too_many_wait_and_are_counted(
     )
     assert logs.get("t") == ["other"]
     assert logs.get("s") == [notice, *kept]
-    capsys.readouterr()
+    assert said == ["log_events_not_saved"]
 
 
 def test_all_streams_together_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -134,7 +153,7 @@ def test_all_streams_together_are_bounded(monkeypatch: pytest.MonkeyPatch) -> No
     assert notice.startswith("[functory] 2 earlier log events were dropped")
 
 
-def test_leaving_with_a_broken_store_says_what_is_lost(capsys: pytest.CaptureFixture[str]) -> None:
+def test_leaving_with_a_broken_store_says_what_is_lost(said: list[str]) -> None:
     logs = Logs()
     logs.store.broken = True
 
@@ -143,7 +162,25 @@ def test_leaving_with_a_broken_store_says_what_is_lost(capsys: pytest.CaptureFix
             logs.append("s", (0, "x"))
 
     asyncio.run(scenario())
-    assert "log_events_lost" in capsys.readouterr().out
+    assert "log_events_lost" in said
+
+
+def test_what_the_database_refuses_does_not_hold_up_the_rest(said: list[str]) -> None:
+    logs = Logs()
+    logs.store.refused_text = "poison"
+    for stream in ("s", "poison", "t"):
+        logs.append(stream, (0, stream))
+    assert logs.filter() == ["s", "t"]
+    assert "log_events_refused" in said
+
+
+def test_impossible_times_are_brought_into_range() -> None:
+    logs = Logs()
+    logs.append("s", (-(10**20), "past"), (10**20, "future"))
+    assert [event["timestamp"] for event in logs.call("FilterLogEvents", logGroupName="g")["events"]] == [
+        0,
+        sink.TIMESTAMP_MS_MAX,
+    ]
 
 
 @given(st.text(st.characters(), max_size=30), st.integers(4, 9))
