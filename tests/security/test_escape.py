@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import re
 import socket
 import subprocess
 import sys
@@ -22,6 +23,7 @@ from tests.support.sandboxes import BASH, PYTHON, finish, launch, oci_driver, pr
 
 pytestmark = pytest.mark.root
 
+_CAP_SYS_RESOURCE = 24
 _CALL = """
 import ctypes, os
 libc = ctypes.CDLL(None, use_errno=True)
@@ -334,10 +336,18 @@ def test_the_control_groups_are_out_of_reach(attempt: Attempt) -> None:
 
 def test_kernel_settings_and_memory_are_out_of_reach(attempt: Attempt) -> None:
     secrets = "/proc/kcore /proc/keys /proc/timer_list /proc/interrupts /proc/1/mem /proc/kmsg"
-    switches = "/proc/sysrq-trigger /proc/sys/kernel/core_pattern /proc/1/oom_score_adj /proc/sys/vm/drop_caches"
+    switches = "/proc/sysrq-trigger /proc/sys/kernel/core_pattern /proc/sys/vm/drop_caches"
     _, read = attempt(f"for file in {secrets}; do head -c1 $file 2>/dev/null; done | wc -c")
     _, written = attempt(f"for file in {switches}; do (echo 0 > $file) 2>/dev/null && echo $file; done; true")
     assert (read, written) == ("0\n", "")
+
+
+def test_a_function_cannot_outlive_the_node_when_memory_runs_out(attempt: Attempt) -> None:
+    capabilities = re.search(r"^CapEff:\s+(\w+)", Path("/proc/self/status").read_text(), re.MULTILINE)
+    if capabilities is None or not int(capabilities[1], 16) & 1 << _CAP_SYS_RESOURCE:
+        pytest.skip("without CAP_SYS_RESOURCE the kernel lets everybody lower their score again")
+    _, text = attempt("cat /proc/1/oom_score_adj; (echo 0 > /proc/1/oom_score_adj) 2>&1; cat /proc/1/oom_score_adj")
+    assert text.splitlines()[0] == text.splitlines()[-1] == "500"
 
 
 def test_the_environment_of_the_node_does_not_leak(attempt: Attempt, monkeypatch: pytest.MonkeyPatch) -> None:

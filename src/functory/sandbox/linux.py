@@ -31,12 +31,9 @@ MNT_DETACH = 2
 
 _PR_SET_CHILD_SUBREAPER = 36
 
-_LOOP_SET_FD = 0x4C00
-_LOOP_CLR_FD = 0x4C01
 _LOOP_CONFIGURE = 0x4C0A
 _LOOP_CTL_GET_FREE = 0x4C82
 _LO_FLAGS_AUTOCLEAR = 4
-_LO_FLAGS_DIRECT_IO = 16
 _LOOP_ATTEMPTS = 64  # other users of loop devices may take the free one first
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -159,17 +156,9 @@ def attach_loop(image: Path) -> tuple[str, int]:
 def _configure_loop(device: int, backing: int) -> None:
     """``LOOP_CONFIGURE`` (Linux 5.8): file, flags and block size in one step.
 
-    Direct I/O keeps the image's pages from being cached twice; file systems without it get buffered I/O.
+    Buffered on purpose: what a short-lived file system holds then need not reach the disk at all.
     """
-    for flags in (_LO_FLAGS_AUTOCLEAR | _LO_FLAGS_DIRECT_IO, _LO_FLAGS_AUTOCLEAR):
-        # struct loop_config: u32 fd, u32 block_size, struct loop_info64 (232 bytes, lo_flags at offset 52), u64[8]
-        info = bytearray(232)
-        struct.pack_into("<I", info, 52, flags)
-        config = struct.pack("<II", backing, 4096) + bytes(info) + bytes(64)
-        try:
-            fcntl.ioctl(device, _LOOP_CONFIGURE, config)
-        except OSError as error:
-            if error.errno != errno.EINVAL or not flags & _LO_FLAGS_DIRECT_IO:
-                raise
-        else:
-            return
+    # struct loop_config: u32 fd, u32 block_size, struct loop_info64 (232 bytes, lo_flags at offset 52), u64[8]
+    info = bytearray(232)
+    struct.pack_into("<I", info, 52, _LO_FLAGS_AUTOCLEAR)
+    fcntl.ioctl(device, _LOOP_CONFIGURE, struct.pack("<II", backing, 4096) + bytes(info) + bytes(64))

@@ -92,7 +92,8 @@ class Exit:
     Attributes:
         code: exit status 0..255, or None.
         signal: number of the signal that ended it, or None.
-        out_of_memory: whether the memory limit killed it (or one of its processes).
+        out_of_memory: whether the memory limit killed it, or killed one of its processes and it then ended as a shell does
+            that reports such an end (code 137). When it survived the loss of a child, this is false.
     """
 
     code: int | None = None

@@ -156,14 +156,18 @@ class OciDriver:
         hierarchy.prepare(parent)
         for folder in (state, bundles):
             folder.mkdir(mode=0o700)
-        roots = RootTemplates(self._make_public_folder())
-        roots.start()
-        roots.root_for(())  # the usual one: not at the first call
         scratch = Scratch(self._run_dir / "scratch")
         trial = bundles / "trial" / "tmp"
         trial.mkdir(parents=True)
         scratch.start(trial, Limits().tmp_mib)
         recovery.remove_folders(trial.parent)
+        roots = RootTemplates(self._make_public_folder())
+        try:
+            roots.start()
+            roots.root_for(())  # the usual one: not at the first call
+        except OSError:
+            roots.close()
+            raise
         ids = IdRanges(start=int(self._key, 16))
         executor = self._executor
         assert executor is not None  # noqa: S101  made by `start` before this runs

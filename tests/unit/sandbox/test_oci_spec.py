@@ -1,0 +1,85 @@
+"""The ``config.json`` as a pure function."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from functory.kernel.limits import MIB
+from functory.sandbox import oci_spec
+from functory.sandbox.port import Command, Limits, Mount, SandboxSpec
+
+PLACE = oci_spec.Place(
+    root=Path("/r/root"),
+    dev=Path("/r/dev"),
+    tmp=Path("/r/tmp"),
+    network="/proc/1/fd/9",
+    cgroup="/functory/k/one",
+    first_id=1 << 30,
+    machine="x86_64",
+)
+SPEC = SandboxSpec(
+    "one",
+    (Mount(Path("/code"), "/var/task"), Mount(Path("/data"), "/mnt/data", read_only=False)),
+    Limits(memory_mib=1769, vcpu=1.0, processes=77, open_files=88),
+)
+COMMAND = Command(("/var/lang/bin/python3", "-m", "x"), {"A": "1", "B": "=2"}, "/var/task")
+CONFIG = oci_spec.config(SPEC, COMMAND, PLACE)
+
+
+def test_it_is_json() -> None:
+    assert json.loads(json.dumps(CONFIG)) == CONFIG
+
+
+def test_the_process_has_the_command_and_no_privileges() -> None:
+    process = CONFIG["process"]
+    assert process["args"] == ["/var/lang/bin/python3", "-m", "x"]
+    assert process["env"] == ["A=1", "B==2"]
+    assert process["cwd"] == "/var/task"
+    assert process["user"] == {"uid": 993, "gid": 990}
+    assert process["noNewPrivileges"] is True
+    assert not any(process["capabilities"].values())
+    assert process["terminal"] is False
+
+
+def test_the_limits_are_in_it() -> None:
+    limits = {limit["type"]: (limit["soft"], limit["hard"]) for limit in CONFIG["process"]["rlimits"]}
+    assert limits == {"RLIMIT_NOFILE": (88, 88), "RLIMIT_NPROC": (77, 77), "RLIMIT_CORE": (0, 0)}
+    assert CONFIG["linux"]["resources"] == {
+        "memory": {"limit": 1769 * MIB, "swap": 1769 * MIB},
+        "cpu": {"quota": 100_000, "period": 100_000},
+        "pids": {"limit": 77},
+    }
+
+
+@pytest.mark.parametrize(("vcpu", "quota"), [(1.0, 100_000), (128 / 1769, 7236), (5.789, 578_900), (0.0001, 1000)])
+def test_the_quota_follows_the_vcpus_down_to_the_kernels_floor(vcpu: float, quota: int) -> None:
+    assert oci_spec.cpu_quota_us(vcpu) == quota
+
+
+def test_every_namespace_is_private() -> None:
+    namespaces = {each["type"]: each.get("path") for each in CONFIG["linux"]["namespaces"]}
+    assert namespaces == {
+        "pid": None, "mount": None, "ipc": None, "uts": None, "cgroup": None, "user": None, "network": "/proc/1/fd/9",
+    }  # fmt: skip
+    mapping = [{"containerID": 0, "hostID": 1 << 30, "size": 65_536}]
+    assert CONFIG["linux"]["uidMappings"] == CONFIG["linux"]["gidMappings"] == mapping
+
+
+def test_the_root_is_read_only_and_only_tmp_and_asked_mounts_are_writable() -> None:
+    assert CONFIG["root"] == {"path": "/r/root", "readonly": True}
+    writable = [mount["destination"] for mount in CONFIG["mounts"] if "rw" in mount["options"]]
+    assert writable == ["/tmp", "/mnt/data"]
+    assert all("nosuid" in mount["options"] for mount in CONFIG["mounts"])
+    sources = {mount["destination"]: mount["source"] for mount in CONFIG["mounts"]}
+    assert sources["/var/task"] == "/code"
+    assert "/sys" not in sources
+    assert "/dev/shm" not in sources
+
+
+def test_without_a_profile_for_the_machine_there_is_no_seccomp() -> None:
+    place = oci_spec.Place(PLACE.root, PLACE.dev, PLACE.tmp, PLACE.network, PLACE.cgroup, PLACE.first_id, "riscv64")
+    assert "seccomp" in CONFIG["linux"]
+    assert "seccomp" not in oci_spec.config(SPEC, COMMAND, place)["linux"]
