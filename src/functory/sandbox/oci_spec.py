@@ -17,7 +17,7 @@ from functory.sandbox.port import Command, Mount, SandboxSpec
 UID = 993  # AWS: sbx_user1051
 GID = 990
 ID_RANGE = 65_536
-CPU_PERIOD_US = 100_000
+CPU_PERIOD_US = 20_000  # short, so that a small function waits often and briefly instead of rarely and long
 _CPU_QUOTA_US_MIN = 1_000  # the kernel's floor
 OOM_SCORE = 500  # functions die before the node
 HOSTNAME = "169-254-100-1"

@@ -54,6 +54,7 @@ class OciDriver:
     name = "oci"
 
     def __init__(self, runtime: Path, run_dir: Path, public_dir: Path = Path("/run/functory")) -> None:
+        self.description = f"oci/{runtime.name}"
         self._runtime = runtime
         self._run_dir = run_dir
         self._public_dir = public_dir

@@ -11,7 +11,7 @@ import signal
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from functory.kernel import log
@@ -19,9 +19,10 @@ from functory.sandbox import linux, network, oci_spec, process_tree
 from functory.sandbox.cgroups import Hierarchy
 from functory.sandbox.child import Child, OutputPipe, reap_if_ended
 from functory.sandbox.identity import IdRanges
-from functory.sandbox.port import Command, Exit, OutputSink, SandboxError, SandboxSpec
+from functory.sandbox.port import Command, Exit, Mount, OutputSink, SandboxError, SandboxSpec
 from functory.sandbox.rootfs import RootTemplates
 from functory.sandbox.scratch import Scratch
+from functory.sandbox.shared_folders import SharedFolders
 
 TELEMETRY_FD = 3
 _START_TIMEOUT_S = 30.0
@@ -59,6 +60,7 @@ class Shared:
     scratch: Scratch
     ids: IdRanges
     executor: Executor
+    shared_folders: SharedFolders = field(default_factory=lambda: SharedFolders(oci_spec.UID, oci_spec.GID))
     watched: set[int] = field(default_factory=set)
     spawning: threading.Lock = field(default_factory=threading.Lock)
 
@@ -82,6 +84,7 @@ class OciSandbox:
         self._first_id = shared.ids.take()
         self._network: network.Network | None = None
         self._root = Path()
+        self._views: list[Path] = []
         self._work: asyncio.Future[None] | None = None
         self._pipes: tuple[OutputPipe, ...] = ()
         self._starting: asyncio.Future[int] | None = None
@@ -112,6 +115,15 @@ class OciSandbox:
         tmp.mkdir(parents=True, mode=0o755)
         self._shared.scratch.create(tmp, self._spec.limits.tmp_mib)
         self._root = self._shared.roots.root_for(mount.target for mount in self._spec.mounts)
+        self._spec = replace(self._spec, mounts=tuple(self._seen(mount) for mount in self._spec.mounts))
+
+    def _seen(self, mount: Mount) -> Mount:
+        """In a thread: the mount as the runtime is told; a writable folder goes through a view of its own."""
+        if mount.read_only:
+            return mount
+        view = self._folder / "shared" / mount.target.strip("/").replace("/", "-")
+        self._views.append(view)
+        return replace(mount, source=self._shared.shared_folders.view(mount.source, view, self._first_id))
 
     async def launch(self, command: Command, output: OutputSink, telemetry: OutputSink) -> None:
         """See `Sandbox`."""
@@ -248,6 +260,10 @@ class OciSandbox:
         """See `Sandbox`."""
         self._group.set_frozen(False)
 
+    def limit_cpu(self, vcpu: float) -> None:
+        """See `Sandbox`."""
+        self._group.limit_cpu(oci_spec.cpu_quota_us(vcpu), oci_spec.CPU_PERIOD_US)
+
     def memory_peak_bytes(self) -> int:
         """See `Sandbox`."""
         return max(self._final_peak, self._group.memory_peak_bytes())
@@ -304,9 +320,10 @@ class OciSandbox:
     def _remove_folders(self) -> None:
         """In a thread. The runtime's own ``delete`` would fork a process of 5 ms to do the same."""
         try:
-            linux.detach(self._folder / "tmp")
+            for mounted in (self._folder / "tmp", *self._views):
+                linux.detach(mounted)
         except OSError as error:
-            _log.error("tmp_left", sandbox=self.id, reason=str(error))
+            _log.error("mount_left", sandbox=self.id, reason=str(error))
             return  # never remove files through a mount
         shutil.rmtree(self._folder, ignore_errors=True)
         shutil.rmtree(self._shared.state / self.id, ignore_errors=True)

@@ -208,6 +208,9 @@ class ProcessSandbox:
     async def thaw(self) -> None:
         """See `Sandbox`: this driver cannot."""
 
+    def limit_cpu(self, vcpu: float) -> None:
+        """See `Sandbox`."""
+
     def memory_peak_bytes(self) -> int:
         """See `Sandbox`; the highest sample so far, or the main process's own record after its end."""
         self._sample_memory()
