@@ -40,6 +40,7 @@ _AT_FDCWD = -100
 _AT_EMPTY_PATH = 0x1000
 
 _PR_SET_CHILD_SUBREAPER = 36
+_PR_GET_CHILD_SUBREAPER = 37
 
 _LOOP_CONFIGURE = 0x4C0A
 _LOOP_CTL_GET_FREE = 0x4C82
@@ -122,6 +123,17 @@ def unshare(flags: int) -> None:
         OSError: the kernel's errno.
     """
     _check(_libc.unshare(flags), "unshare")
+
+
+def is_subreaper() -> bool:
+    """Whether orphaned descendants become children of this process.
+
+    Raises:
+        OSError: the kernel's errno.
+    """
+    answer = ctypes.c_int(0)
+    _check(_libc.prctl(_PR_GET_CHILD_SUBREAPER, ctypes.byref(answer), 0, 0, 0), "prctl(PR_GET_CHILD_SUBREAPER)")
+    return bool(answer.value)
 
 
 def set_subreaper(enabled: bool) -> None:

@@ -13,7 +13,9 @@ from pathlib import Path
 import pytest
 
 from functory.kernel.limits import MIB
+from functory.kernel.settings import SandboxSettings
 from functory.sandbox.port import Exit, Limits, Mount, SandboxDriver, SandboxError
+from functory.sandbox.probe import doctor
 from functory.sandbox.recovery import key_of
 from tests.support.sandboxes import BASH, PYTHON, finish, launch, oci_driver, prepared, run_script, started, traces
 
@@ -194,6 +196,23 @@ def test_many_sandboxes_start_at_once_and_leave_nothing(run: Callable[[Work], No
         texts = await asyncio.gather(*(one(number) for number in range(12)))
         assert texts == [f"{number}\n" for number in range(12)]
         assert traces(run_dir) == before
+
+    run(work)
+
+
+def test_a_doctor_in_the_same_process_does_no_harm(run: Callable[[Work], None], run_dir: Path) -> None:
+    async def work(driver: SandboxDriver) -> None:
+        checks = await doctor(SandboxSettings(driver="oci"), run_dir)
+        assert checks[-1].ok
+
+        async def one(number: int) -> str:
+            async with prepared(driver, name=f"s{number}") as sandbox:
+                seen = await launch(sandbox, BASH, "-c", "grep -c '^/dev/loop.* /tmp ext4' /proc/mounts; exit 6")
+                assert await finish(sandbox) == Exit(code=6)
+                return seen.text
+
+        expected = "0\n" if any("tmpfs" in note for note in driver.capabilities.notes) else "1\n"
+        assert await asyncio.gather(*(one(number) for number in range(10))) == [expected] * 10
 
     run(work)
 

@@ -190,6 +190,7 @@ class OciSandbox:
             cgroup=self._group_path,
             first_id=self._first_id,
             machine=os.uname().machine,
+            limits_swap=self._shared.hierarchy.limits_swap,
         )
         (self._folder / "config.json").write_text(json.dumps(oci_spec.config(self._spec, command, place)))
         uid, gid = self._first_id + oci_spec.UID, self._first_id + oci_spec.GID
@@ -211,7 +212,8 @@ class OciSandbox:
                 pid = os.posix_spawn(argv[0], argv, _RUNTIME_ENV, file_actions=actions, setsid=True)
                 self._shared.watched.add(pid)
         # Written by root, the score is also the floor that the function cannot go below; the runtime's children inherit it.
-        Path(f"/proc/{pid}/oom_score_adj").write_text(str(oci_spec.OOM_SCORE))
+        with contextlib.suppress(OSError):  # it has ended already
+            Path(f"/proc/{pid}/oom_score_adj").write_text(str(oci_spec.OOM_SCORE))
         return pid
 
     def _failure_text(self) -> str:
@@ -278,8 +280,11 @@ class OciSandbox:
                 return
             if self._work is not None:
                 await asyncio.wait([self._work])  # a cancelled `make` still works in its thread
-            await self.kill()
-            await self._clear_group()
+            try:
+                await self.kill()
+                await self._clear_group()
+            except OSError as error:
+                _log.error("sandbox_left", sandbox=self.id, reason=str(error))
             for pipe in self._pipes:
                 pipe.close()
             if self._network is not None:
