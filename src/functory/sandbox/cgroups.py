@@ -65,6 +65,10 @@ class Hierarchy(Protocol):
     def controllers(self) -> frozenset[str]:
         """Which of memory, cpu, pids and freezer work."""
 
+    @property
+    def limits_swap(self) -> bool:
+        """Whether swap can be limited."""
+
     def group(self, path: str) -> Group:
         """The group at an absolute path below the root, whether or not it exists."""
 
@@ -91,6 +95,11 @@ class HierarchyV1:
         """See `Hierarchy`."""
         return frozenset(self.mounts) & {*_NEEDED, "freezer"}
 
+    @property
+    def limits_swap(self) -> bool:
+        """See `Hierarchy`."""
+        return (self.mounts["memory"] / "memory.memsw.limit_in_bytes").exists()
+
     def group(self, path: str) -> Group:
         """See `Hierarchy`."""
         return _GroupV1({name: mount / path.lstrip("/") for name, mount in self.mounts.items()})
@@ -111,6 +120,7 @@ class HierarchyV2:
 
     root: Path
     version: int = 2
+    limits_swap: bool = True
 
     @property
     def controllers(self) -> frozenset[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import json
 import os
 import shutil
@@ -11,18 +12,17 @@ import signal
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from functory.kernel import log
-from functory.sandbox import linux, network, oci_spec, process_tree
+from functory.sandbox import idmap, linux, network, oci_spec, process_tree
 from functory.sandbox.cgroups import Hierarchy
 from functory.sandbox.child import Child, OutputPipe, reap_if_ended
 from functory.sandbox.identity import IdRanges
 from functory.sandbox.port import Command, Exit, Mount, OutputSink, SandboxError, SandboxSpec
 from functory.sandbox.rootfs import RootTemplates
 from functory.sandbox.scratch import Scratch
-from functory.sandbox.shared_folders import SharedFolders
 
 TELEMETRY_FD = 3
 _START_TIMEOUT_S = 30.0
@@ -60,7 +60,6 @@ class Shared:
     scratch: Scratch
     ids: IdRanges
     executor: Executor
-    shared_folders: SharedFolders = field(default_factory=lambda: SharedFolders(oci_spec.UID, oci_spec.GID))
     watched: set[int] = field(default_factory=set)
     spawning: threading.Lock = field(default_factory=threading.Lock)
 
@@ -84,7 +83,7 @@ class OciSandbox:
         self._first_id = shared.ids.take()
         self._network: network.Network | None = None
         self._root = Path()
-        self._views: list[Path] = []
+        self._maps: list[Path] = []
         self._work: asyncio.Future[None] | None = None
         self._pipes: tuple[OutputPipe, ...] = ()
         self._starting: asyncio.Future[int] | None = None
@@ -115,15 +114,24 @@ class OciSandbox:
         tmp.mkdir(parents=True, mode=0o755)
         self._shared.scratch.create(tmp, self._spec.limits.tmp_mib)
         self._root = self._shared.roots.root_for(mount.target for mount in self._spec.mounts)
-        self._spec = replace(self._spec, mounts=tuple(self._seen(mount) for mount in self._spec.mounts))
+        mounts = tuple(self._mapped(number, mount) for number, mount in enumerate(self._spec.mounts))
+        self._spec = dataclasses.replace(self._spec, mounts=mounts)
 
-    def _seen(self, mount: Mount) -> Mount:
-        """In a thread: the mount as the runtime is told; a writable folder goes through a view of its own."""
-        if mount.read_only:
+    def _mapped(self, number: int, mount: Mount) -> Mount:
+        """The mount whose source belongs to the sandbox's user, for a configured folder; else the mount itself."""
+        if not idmap.wants_mapping(mount):
             return mount
-        view = self._folder / "shared" / mount.target.strip("/").replace("/", "-")
-        self._views.append(view)
-        return replace(mount, source=self._shared.shared_folders.view(mount.source, view, self._first_id))
+        if mount.source.stat().st_uid == 0:
+            idmap.check_unmapped(mount, "it belongs to root")
+        folder = self._shared.roots.folder_of_maps / f"{self.id}.{number}"
+        folder.mkdir()
+        self._maps.append(folder)
+        try:
+            idmap.attach(mount, self._first_id, folder)
+        except OSError as error:
+            idmap.check_unmapped(mount, str(error))
+            return mount
+        return dataclasses.replace(mount, source=folder)
 
     async def launch(self, command: Command, output: OutputSink, telemetry: OutputSink) -> None:
         """See `Sandbox`."""
@@ -183,6 +191,7 @@ class OciSandbox:
             cgroup=self._group_path,
             first_id=self._first_id,
             machine=os.uname().machine,
+            limits_swap=self._shared.hierarchy.limits_swap,
         )
         (self._folder / "config.json").write_text(json.dumps(oci_spec.config(self._spec, command, place)))
         uid, gid = self._first_id + oci_spec.UID, self._first_id + oci_spec.GID
@@ -204,7 +213,8 @@ class OciSandbox:
                 pid = os.posix_spawn(argv[0], argv, _RUNTIME_ENV, file_actions=actions, setsid=True)
                 self._shared.watched.add(pid)
         # Written by root, the score is also the floor that the function cannot go below; the runtime's children inherit it.
-        Path(f"/proc/{pid}/oom_score_adj").write_text(str(oci_spec.OOM_SCORE))
+        with contextlib.suppress(OSError):  # it has ended already
+            Path(f"/proc/{pid}/oom_score_adj").write_text(str(oci_spec.OOM_SCORE))
         return pid
 
     def _failure_text(self) -> str:
@@ -275,8 +285,11 @@ class OciSandbox:
                 return
             if self._work is not None:
                 await asyncio.wait([self._work])  # a cancelled `make` still works in its thread
-            await self.kill()
-            await self._clear_group()
+            try:
+                await self.kill()
+                await self._clear_group()
+            except OSError as error:
+                _log.error("sandbox_left", sandbox=self.id, reason=str(error))
             for pipe in self._pipes:
                 pipe.close()
             if self._network is not None:
@@ -320,8 +333,11 @@ class OciSandbox:
     def _remove_folders(self) -> None:
         """In a thread. The runtime's own ``delete`` would fork a process of 5 ms to do the same."""
         try:
-            for mounted in (self._folder / "tmp", *self._views):
-                linux.detach(mounted)
+            for folder in self._maps:
+                linux.detach(folder)
+                folder.rmdir()
+            self._maps.clear()
+            linux.detach(self._folder / "tmp")
         except OSError as error:
             _log.error("mount_left", sandbox=self.id, reason=str(error))
             return  # never remove files through a mount
