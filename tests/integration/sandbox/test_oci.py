@@ -14,6 +14,7 @@ import pytest
 
 from functory.kernel.limits import MIB
 from functory.kernel.settings import SandboxSettings
+from functory.sandbox.oci_spec import UID
 from functory.sandbox.port import Exit, Limits, Mount, SandboxDriver, SandboxError
 from functory.sandbox.probe import doctor
 from functory.sandbox.recovery import key_of
@@ -178,7 +179,9 @@ def test_a_folder_of_root_is_never_written_to_as_root(run: Callable[[Work], None
             await run_script(driver, "true", mount)
         folder.chmod(0o777)
         await run_script(driver, "echo data > /mnt/data/new", mount)
-        assert (folder / "new").stat().st_uid > 1 << 30
+        assert (folder / "new").stat().st_uid == UID
+        await run_script(driver, "echo more >> /mnt/data/new", mount)
+        assert (folder / "new").read_text() == "data\nmore\n"
 
     run(work)
 

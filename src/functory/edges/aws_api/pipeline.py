@@ -29,6 +29,7 @@ from functory.edges.aws_api.limits import is_invoke, too_large
 from functory.kernel import log
 from functory.kernel.ids import Ids
 from functory.kernel.settings import NodeSettings
+from functory.store.port import StoreError
 
 OWN_PREFIX = "/_functory/"
 
@@ -140,11 +141,18 @@ class Pipeline:
             return await call()
         except AwsError as error:
             return codec.serialize_error(model.service(shown), protocol, error, request_id)
+        except StoreError as error:
+            self._log.error("store_refused", service=service, request_id=request_id, reason=str(error))
+            return codec.serialize_error(model.service(shown), protocol, _internal(service), request_id)
         except Exception as error:  # noqa: BLE001  the edge's translator: whatever a service lets out is our fault
             self._log.error("call_failed", service=service, request_id=request_id, exc_info=error)
-            code = _INTERNAL_ERRORS.get(service, "InternalFailure")
-            internal = AwsError(code, "An internal error occurred.", status=500)
-            return codec.serialize_error(model.service(shown), protocol, internal, request_id)
+            return codec.serialize_error(model.service(shown), protocol, _internal(service), request_id)
+
+
+def _internal(service: str) -> AwsError:
+    """The service's own words for a fault of ours."""
+    code = _INTERNAL_ERRORS.get(service, "InternalFailure")
+    return AwsError(code, "An internal error occurred.", status=500)
 
 
 @lru_cache(maxsize=1024)

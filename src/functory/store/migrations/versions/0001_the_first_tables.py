@@ -45,7 +45,7 @@ def upgrade() -> None:
         )
         batch_op.create_index(
             "ix_deliveries_waiting",
-            ["target_kind", "target", "due_at"],
+            ["target_kind", "target", "due_at", "leased_by"],
             unique=False,
             sqlite_where=sa.text("leased_by IS NULL"),
             postgresql_where=sa.text("leased_by IS NULL"),
