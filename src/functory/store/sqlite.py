@@ -184,6 +184,8 @@ def _open(path: Path, migrations: Migrations | None) -> tuple[FolderLock, Engine
     writer = _engine(path, "BEGIN IMMEDIATE", pooled=False)
     try:
         is_new = not path.exists()
+        if is_new:  # for its owner only, whoever may read the folder; the log's files follow its mode
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
         with writer.connect() as connection:
             if migrations is not None:
                 _migrate(connection, migrations)
