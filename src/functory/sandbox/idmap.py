@@ -52,12 +52,21 @@ def attach(mount: Mount, first_id: int, target: Path) -> None:
         SandboxError: the tool ``unshare`` is missing.
     """
     owner = mount.source.stat()
-    user, group = (owner.st_uid, owner.st_gid) if owner.st_uid else (UID, GID)
-    namespace = _user_namespace(f"{user} {first_id + UID} 1\n", f"{group} {first_id + GID} 1\n")
+    namespace = _user_namespace(_map(owner.st_uid, UID, first_id), _map(owner.st_gid, GID, first_id))
     try:
         linux.mount_mapped(mount.source, target, namespace)
     finally:
         os.close(namespace)
+
+
+def _map(owner: int, own: int, first_id: int) -> str:
+    """The lines of a map: the folder's owner is the sandbox's user; of root's folder it is ``own`` on the disk, too.
+
+    Root must be named then, or nothing could be made in its folder; it is the range's id 0, which no process has.
+    """
+    if owner:
+        return f"{owner} {first_id + own} 1\n"
+    return f"0 {first_id} 1\n{own} {first_id + own} 1\n"
 
 
 def _user_namespace(uid_map: str, gid_map: str) -> int:
