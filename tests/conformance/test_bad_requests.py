@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable
 from typing import Any
@@ -16,54 +17,35 @@ ROLE_PATTERN = (
     "Member must satisfy regular expression pattern: arn:(aws[a-zA-Z-]*)?:iam::\\d{12}:role/?[a-zA-Z_0-9+=,.@\\-_/]+"
 )
 
-OUT_OF_RANGE: list[tuple[str, dict[str, Any], str]] = [
-    (
-        "memory below",
-        {"MemorySize": 127},
-        "Value '127' at 'memorySize' failed to satisfy constraint: Member must have value greater than or equal to 128",
-    ),
-    (
-        "memory above the model",
-        {"MemorySize": 40000},
-        "Value '40000' at 'memorySize' failed to satisfy constraint: Member must have value less than or equal to 32768",
-    ),
-    (
-        "no time",
-        {"Timeout": 0},
-        "Value '0' at 'timeout' failed to satisfy constraint: Member must have value greater than or equal to 1",
-    ),
-    (
-        "much time",
-        {"Timeout": 901},
-        "Value '901' at 'timeout' failed to satisfy constraint: Member must have value less than or equal to 900",
-    ),
-    (
-        "long description",
+OUT_OF_RANGE: dict[str, tuple[dict[str, Any], str, str, str]] = {
+    "memory below": ({"MemorySize": 127}, "127", "memorySize", "Member must have value greater than or equal to 128"),
+    "memory above": ({"MemorySize": 40000}, "40000", "memorySize", "Member must have value less than or equal to 32768"),
+    "no time": ({"Timeout": 0}, "0", "timeout", "Member must have value greater than or equal to 1"),
+    "much time": ({"Timeout": 901}, "901", "timeout", "Member must have value less than or equal to 900"),
+    "description": (
         {"Description": "d" * 257},
-        f"Value '{'d' * 257}' at 'description' failed to satisfy constraint: Member must have length less than or equal to 256",
+        "d" * 257,
+        "description",
+        "Member must have length less than or equal to 256",
     ),
-    (
-        "small storage",
+    "storage": (
         {"EphemeralStorage": {"Size": 511}},
-        "Value '511' at 'ephemeralStorage.size' failed to satisfy constraint: Member must have value greater than or equal to 512",
+        *("511", "ephemeralStorage.size", "Member must have value greater than or equal to 512"),
     ),
-    ("bad role", {"Role": "me"}, f"Value 'me' at 'role' failed to satisfy constraint: {ROLE_PATTERN}"),
-    (
-        "package type",
-        {"PackageType": "Rar"},
-        "Value 'Rar' at 'packageType' failed to satisfy constraint: Member must satisfy enum value set: [Zip, Image]",
-    ),
-]
+    "role": ({"Role": "me"}, "me", "role", ROLE_PATTERN),
+    "package": ({"PackageType": "Rar"}, "Rar", "packageType", "Member must satisfy enum value set: [Zip, Image]"),
+}
 
 
-@pytest.mark.parametrize(("members", "text"), [case[1:] for case in OUT_OF_RANGE], ids=[case[0] for case in OUT_OF_RANGE])
+@pytest.mark.parametrize(("members", "value", "path", "rule"), OUT_OF_RANGE.values(), ids=OUT_OF_RANGE)
 def test_values_out_of_range_are_refused_in_the_words_of_aws(
-    unchecked_lambda: Any, members: dict[str, Any], text: str
+    unchecked_lambda: Any, members: dict[str, Any], value: str, path: str, rule: str
 ) -> None:
     with pytest.raises(ClientError) as refusal:
         unchecked_lambda.create_function(**asked("out-of-range", **members))
     error = refusal.value.response["Error"]
-    assert (error["Code"], error["Message"]) == ("ValidationException", f"1 validation error detected: {text}")
+    text = f"1 validation error detected: Value '{value}' at '{path}' failed to satisfy constraint: {rule}"
+    assert (error["Code"], error["Message"]) == ("ValidationException", text)
     assert refusal.value.response["ResponseMetadata"]["HTTPStatusCode"] == 400
 
 
@@ -220,11 +202,8 @@ def test_a_body_over_the_limit_of_invoke_is_refused_before_it_was_sent(node: Nod
     ],
 )
 def test_half_requests_leave_the_node_well(node: Node, data: bytes) -> None:
-    with connect(node.url) as link:
-        try:
-            link.sendall(data)
-        except (BrokenPipeError, ConnectionResetError):
-            pass
+    with connect(node.url) as link, contextlib.suppress(BrokenPipeError, ConnectionResetError):
+        link.sendall(data)
     assert node.health()["status"] == "ok"
 
 

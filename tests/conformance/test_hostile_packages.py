@@ -22,7 +22,7 @@ def refusal(aws_lambda: Any, content: bytes) -> str:
 @pytest.mark.parametrize("content", HOSTILE.values(), ids=HOSTILE)
 def test_hostile_packages_are_refused_in_the_words_of_aws(aws_lambda: Any, node: Node, content: bytes) -> None:
     assert refusal(aws_lambda, content) == UNREADABLE
-    assert not [path for path in node.data_dir.rglob("evil*")]
+    assert list(node.data_dir.rglob("evil*")) == []
 
 
 def test_a_small_zip_that_grows_beyond_the_limit_is_refused(aws_lambda: Any) -> None:

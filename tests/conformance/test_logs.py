@@ -25,6 +25,9 @@ def handler(event, context):
     print("trailing without end", end="")
 """
 GROUP = "/aws/lambda/logging"
+RUNTIME_ARN = rf"arn:aws:lambda:{REGION}::runtime:[0-9a-f]{{64}}"
+DURATIONS = r"Duration: \d+\.\d\d ms\tBilled Duration: \d+ ms"
+INIT_DURATION = r"Init Duration: \d+\.\d\d ms"
 UUID = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 
 
@@ -52,7 +55,7 @@ def written(aws_lambda: Any, logs: Any) -> Iterator[list[dict[str, Any]]]:
 
 def test_the_lines_of_an_invocation_are_those_of_aws(written: list[dict[str, Any]]) -> None:
     patterns = [
-        rf"INIT_START Runtime Version: python:3\.11\.\S+\tRuntime Version ARN: arn:aws:lambda:{REGION}::runtime:[0-9a-f]{{64}}\n",
+        rf"INIT_START Runtime Version: python:3\.11\.\S+\tRuntime Version ARN: {RUNTIME_ARN}\n",
         r"imported\n",
         rf"START RequestId: (?P<id>{UUID}) Version: \$LATEST\n",
         r"level=low answer 42\n",
@@ -60,8 +63,7 @@ def test_the_lines_of_an_invocation_are_those_of_aws(written: list[dict[str, Any
         rf"\[INFO\]\t\d{{4}}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{{3}}Z\t{UUID}\tfirst line\nsecond line\n",
         r"trailing without end\n?",
         rf"END RequestId: {UUID}\n",
-        rf"REPORT RequestId: {UUID}\tDuration: \d+\.\d\d ms\tBilled Duration: \d+ ms\tMemory Size: 128 MB\t"
-        r"Max Memory Used: \d+ MB\tInit Duration: \d+\.\d\d ms\t\n",
+        rf"REPORT RequestId: {UUID}\t{DURATIONS}\tMemory Size: 128 MB\tMax Memory Used: \d+ MB\t{INIT_DURATION}\t\n",
     ]
     found = messages(written)
     assert len(found) == len(patterns), found

@@ -90,7 +90,7 @@ class Node:
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
-                preexec_fn=_end_with_parent,
+                preexec_fn=_end_with_parent,  # noqa: PLW1509  it starts no thread and takes no lock
             )
         try:
             self.url = wait_for(self._ready_url, "the node takes requests", START_TIMEOUT_S)
@@ -192,8 +192,8 @@ def running_node(data_dir: Path, **settings: str) -> Iterator[Node]:
     node.start()
     try:
         yield node
-    except BaseException:
-        print(f"the node's log:\n{node.log_tail()}")
+    except BaseException as error:
+        error.add_note(f"the node's log:\n{node.log_tail()}")
         raise
     finally:
         if node.is_running:
