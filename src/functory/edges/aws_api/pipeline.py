@@ -8,7 +8,8 @@
 6. serialise its result, or the error, in the caller's protocol.
 
 Anything that escapes an operation and is not an `AwsError` is our fault: it is logged once with its traceback and answered
-as the service's internal error. This is the one place of the edge that catches everything.
+as the service's internal error. This is the one place of the edge that catches everything. A store that refuses (a full
+disk) is no defect: its sentence is logged, without a traceback for every request that meets it.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from functory.edges.aws_api.limits import is_invoke, too_large
 from functory.kernel import log
 from functory.kernel.ids import Ids
 from functory.kernel.settings import NodeSettings
+from functory.store.port import StoreError
 
 OWN_PREFIX = "/_functory/"
 
@@ -141,7 +143,10 @@ class Pipeline:
         except AwsError as error:
             return codec.serialize_error(model.service(shown), protocol, error, request_id)
         except Exception as error:  # noqa: BLE001  the edge's translator: whatever a service lets out is our fault
-            self._log.error("call_failed", service=service, request_id=request_id, exc_info=error)
+            if isinstance(error, StoreError):
+                self._log.error("store_refused", service=service, request_id=request_id, error=str(error))
+            else:
+                self._log.error("call_failed", service=service, request_id=request_id, exc_info=error)
             code = _INTERNAL_ERRORS.get(service, "InternalFailure")
             internal = AwsError(code, "An internal error occurred.", status=500)
             return codec.serialize_error(model.service(shown), protocol, internal, request_id)
