@@ -64,7 +64,8 @@ def read_function(api: Api, name: str) -> Function | None:
     try:
         shown = api.call("GET", f"{FUNCTIONS}/{name}")
     except RefusedError as error:
-        assert error.code == "ResourceNotFoundException", error
+        if error.code != "ResourceNotFoundException":
+            raise
         return None
     versions = api.call("GET", f"{FUNCTIONS}/{name}/versions")
     aliases = api.call("GET", f"{FUNCTIONS}/{name}/aliases")

@@ -11,7 +11,17 @@ from functory.sandbox.drivers.process import MARKER
 from functory.sandbox.recovery import key_of
 
 CGROUPS = Path("/sys/fs/cgroup")
-KNOWN_NAMES = {"blobs", "functory.db", "functory.db-wal", "functory.db-shm", "node.json", "node.lock", "run", "secret", "unpacked"}
+KNOWN_NAMES = {
+    "blobs",
+    "functory.db",
+    "functory.db-wal",
+    "functory.db-shm",
+    "node.json",
+    "node.lock",
+    "run",
+    "secret",
+    "unpacked",
+}
 """What a data folder holds."""
 
 

@@ -26,8 +26,6 @@ ARN = "arn:aws:lambda:us-east-1:000000000000:function:"
 SETTLE_S = 30.0
 
 CODE = """\
-import os
-
 def handler(event, context):
     return {marker!r}
 """
@@ -251,9 +249,14 @@ class Client:
         self.done["Invoke Event"] += 1
 
 
-def delivered(file: Path) -> set[str]:
-    """The ids of events that reached the function."""
-    return set(file.read_text().split()) if file.exists() else set()
+def delivered_to(folder: Path) -> Path:
+    """The file in which the collector notes what it was given."""
+    return folder / "delivered"
+
+
+def delivered(folder: Path) -> set[str]:
+    """The ids of events that reached the collector."""
+    return set(delivered_to(folder).read_text().split())
 
 
 class Load:

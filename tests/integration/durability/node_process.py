@@ -41,13 +41,13 @@ class NodeProcess:
     environ: dict[str, str] = field(default_factory=dict)
     start_times_s: list[float] = field(default_factory=list)
     url: str = ""
+    log: Path = field(init=False)
     _process: subprocess.Popen[bytes] | None = None
     _ready_fd: int = -1
     _began: float = 0.0
 
-    @property
-    def log(self) -> Path:
-        return self.data_dir.with_name(f"{self.data_dir.name}.log")
+    def __post_init__(self) -> None:
+        self.log = self.data_dir.with_name(f"{self.data_dir.name}.log")
 
     @property
     def pid(self) -> int:

@@ -1,10 +1,12 @@
 """``kill -9`` at random instants under a mixed load: what was acknowledged is there afterwards, and nothing else is.
 
-`FUNCTORY_TEST_KILLS` says how often (on ``oci`` a fifth of it); every run prints its seed and what was measured.
+``FUNCTORY_TEST_KILLS`` says how often (on ``oci`` a fifth of it), ``FUNCTORY_TEST_SEED`` at which instants.
+What was measured is logged: ``pytest -o log_cli=true --log-cli-level=info``.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 import random
 import statistics
@@ -48,9 +50,9 @@ def report(scene: Scene, kills: int, began: float) -> str:
     done = scene.done()
     operations = ", ".join(f"{name} {count}" for name, count in sorted(done.items()))
     return (
-        f"seed {SEED}, driver {scene.node.driver}: {kills} kills in {time.monotonic() - began:.0f} s; {done.total()} operations "
-        f"acknowledged, none lost ({operations}); start to ready after a kill: median {statistics.median(starts):.2f} s, "
-        f"worst {starts[-1]:.2f} s"
+        f"driver {scene.node.driver}, seed {SEED}: {kills} kills in {time.monotonic() - began:.0f} s; "
+        f"{done.total()} operations acknowledged, none lost ({operations}); "
+        f"start to ready after a kill: median {statistics.median(starts):.2f} s, worst {starts[-1]:.2f} s"
     )
 
 
@@ -58,11 +60,13 @@ def report(scene: Scene, kills: int, began: float) -> str:
     ("driver", "kills"), [("process", KILLS), pytest.param("oci", max(1, KILLS // 5), marks=pytest.mark.root)]
 )
 @pytest.mark.timeout(300 + 30 * KILLS)
-def test_what_was_acknowledged_survives_every_kill(driver: str, kills: int, tmp_path: Path, record_property) -> None:
+def test_what_was_acknowledged_survives_every_kill(driver: str, kills: int, tmp_path: Path) -> None:
     scene, began = Scene.make(tmp_path, driver, SEED), time.monotonic()
     try:
         kill_many_times(scene, kills)
+    except BaseException as error:
+        error.add_note(f"seed {SEED}")
+        raise
     finally:
         scene.node.end()
-    record_property("durability", report(scene, kills, began))
-    print(report(scene, kills, began))
+    logging.getLogger("durability").info(report(scene, kills, began))
