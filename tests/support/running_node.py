@@ -198,6 +198,7 @@ class Node:
             raise RuntimeError(self.output())
         self.ready = json.loads(line)
         self.url: str = self.ready["url"]
+        self.machine = os.uname().machine
         self._names = itertools.count(1)
         session = boto3.Session("engine", "engine", region_name=REGION)
         config = Config(retries={"total_max_attempts": 1}, read_timeout=100, max_pool_connections=64)

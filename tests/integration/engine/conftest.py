@@ -41,6 +41,14 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
 
 
 @pytest.fixture(scope="session")
+def hasty_node(node: Node, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
+    """A node that gives an init and an idle environment two seconds instead of AWS's ten and of minutes."""
+    folder = tmp_path_factory.mktemp("hasty") / "data"
+    with running(folder, "oci", ENVIRONMENTS_INIT_TIMEOUT_S="2", ENVIRONMENTS_IDLE_S="2") as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
 def plain_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
     """A node with the driver ``process``."""
     with running(tmp_path_factory.mktemp("process") / "data", "process") as started:

@@ -31,7 +31,9 @@ while true; do
     '"values"') answer=$(env -0 | base64 -w0) ;;
     '"headers"') answer="${said[lambda-runtime-invoked-function-arn]} ${said[lambda-runtime-deadline-ms]} $(date +%s%3N)" ;;
     '"client"') answer=$(base64 -w0 <<< "${said[lambda-runtime-client-context]}") ;;
-    '"place"') answer="$PWD $(id -u) $(id -g) $( (: > /var/task/new) 2>/dev/null || echo refused) $(: > /tmp/a && echo ok)" ;;
+    '"place"')
+      task=$( (: > /var/task/new) 2>/dev/null || echo refused)
+      answer="$PWD $(id -u) $(id -g) $task $(: > /tmp/a && echo ok)" ;;
     '"fail"')
       curl -sS -o /dev/null -H 'Lambda-Runtime-Function-Error-Type: Shell.Said' \
         -d '{"errorType": "Shell.Said", "errorMessage": "no"}' "$api/invocation/$id/error"
@@ -114,7 +116,7 @@ def test_an_answer_to_another_request_is_refused(shell: Function) -> None:
 
 
 def test_a_second_answer_is_refused_and_changes_nothing(shell: Function) -> None:
-    answer = shell.invoke("again")
+    answer, states = shell.invoke("again"), ("RuntimeResponseSent", "RuntimeInitError")
     assert (answer.json, answer.error) == ("first", None)
     refused = [line for line in answer.lines if "InvalidStateTransition" in line]
     assert [line for line in answer.lines if line.endswith("403")]
