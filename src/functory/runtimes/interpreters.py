@@ -65,7 +65,7 @@ class Search:
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Where to look. ``installed`` is Functory's own folder of interpreters, asked first; ``jvms`` hold a Java each folder."""
+    """Where to look. ``installed`` is Functory's own folder of interpreters, asked first; each of ``jvms`` holds Javas."""
 
     installed: Path
     path: tuple[Path, ...]
