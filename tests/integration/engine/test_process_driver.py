@@ -11,6 +11,8 @@ import pytest
 from tests.support import lambda_variables
 from tests.support.running_node import EXEC, Function, Node, running, until
 
+pytestmark = pytest.mark.usefixtures("python")
+
 PLACES = {"LAMBDA_TASK_ROOT", "LAMBDA_RUNTIME_DIR", "AWS_LAMBDA_RUNTIME_API", "PATH", "LD_LIBRARY_PATH", "NODE_PATH"}
 """Variables that name folders or addresses; without isolation these are the host's."""
 
