@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.running_node import Answer, Node
+from tests.support.running_node import Answer, Function, Node
 
 pytestmark = pytest.mark.root
 
@@ -73,3 +73,7 @@ def test_a_runtime_that_is_not_installed_says_how_to_get_it(node: Node) -> None:
         node.deploy("", "python3.15")
     assert "'State': 'Failed'" in str(raised.value)
     assert "uv python install 3.15" in str(raised.value)
+    pages = node.lambda_.get_paginator("list_functions").paginate().build_full_result()
+    failed = next(each for each in pages["Functions"] if each["Runtime"] == "python3.15")
+    with pytest.raises(node.lambda_.exceptions.ResourceConflictException):
+        Function(node, failed["FunctionName"]).invoke()
