@@ -39,7 +39,7 @@ async def one(driver: SandboxDriver, task: Path, number: int, times: Times) -> N
     launched = note(times, "prepare", at)
     first = asyncio.Event()
     await sandbox.launch(
-        Command(("/bin/sh", "-c", "echo; while :; do read -r line < /dev/zero; done"), {}, "/"),
+        Command(("/bin/sh", "-c", "echo; exec sleep 100"), {}, "/"),
         lambda _: first.set(),
         lambda _: None,
     )
@@ -47,7 +47,7 @@ async def one(driver: SandboxDriver, task: Path, number: int, times: Times) -> N
     await first.wait()
     at = note(times, "launch to first output", launched)
     await sandbox.freeze()
-    at = note(times, "freeze (busy process)", at)
+    at = note(times, "freeze", at)
     await sandbox.thaw()
     at = note(times, "thaw", at)
     await sandbox.kill()

@@ -28,6 +28,8 @@ from functory.kernel.settings import DeliverySettings
 from functory.store.port import METADATA
 from functory.store.sqlite import SqliteStore
 
+Call = Callable[[], Awaitable[object]]
+
 
 class Target:
     """Is done at once, or never."""
@@ -36,13 +38,13 @@ class Target:
         self.is_done = is_done
         self.delivered = 0
 
-    async def deliver(self, delivery: Delivery) -> Done:
+    async def deliver(self, _delivery: Delivery) -> Done:
         if not self.is_done:
             await asyncio.get_running_loop().create_future()
         self.delivered += 1
         return Done()
 
-    async def expire(self, delivery: Delivery) -> Drop:
+    async def expire(self, _delivery: Delivery) -> Drop:
         return Drop("EventAgeExceeded")
 
 

@@ -12,6 +12,7 @@ import os
 import resource
 import secrets
 import signal
+import socket
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
@@ -101,9 +102,19 @@ async def _run(settings: Settings, ready: Callable[[ReadyInfo], None]) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    async with node(settings) as info:
-        ready(info)
-        await stop.wait()
+    try:
+        async with node(settings) as info:
+            ready(info)
+            await stop.wait()
+    except ExceptionGroup as group:
+        raise _sole_cause(group) from group
+
+
+def _sole_cause(error: Exception) -> Exception:
+    """What a group of groups is about when that is one error: task groups wrap whatever passes through them."""
+    while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error
 
 
 @contextlib.asynccontextmanager
@@ -113,6 +124,8 @@ async def node(settings: Settings) -> AsyncIterator[ReadyInfo]:
     folder = Path(settings.node.data_dir)
     clock, ids = SystemClock(), SystemIds()
     async with contextlib.AsyncExitStack() as stack:
+        listener = _bind(settings)
+        stack.callback(listener.close)
         store = await SqliteStore.open(folder / "functory.db")
         stack.push_async_callback(store.close)
         blobs = FileBlobs(folder / "blobs")
@@ -173,14 +186,27 @@ async def node(settings: Settings) -> AsyncIterator[ReadyInfo]:
         own = NodeRoutes(health, lambda_.links, blobs, clock)
         calls = Calls([lambda_, logs])
         api.attach(Pipeline(calls, InvokeRoute(lambda_.invoke_api, clock, ids), own, ids, settings.node))
-        try:
-            url = await api.listen(settings.listen.host, settings.listen.port)
-        except OSError as error:
-            address = f"{settings.listen.host}:{settings.listen.port}"
-            raise FunctoryError(f"cannot listen on {address}: {error.strerror}") from error
+        url = await api.listen(listener)
         stack.push_async_callback(api.stop_listening, GRACE_S)
         log.get("wiring").info("node_ready", url=url, driver=_describe(driver), data_dir=str(folder))
         yield ReadyInfo(url, _describe(driver), str(folder), __version__)
+
+
+def _bind(settings: Settings) -> socket.socket:
+    """The node's own listener: bound first, so that a taken address is known before anything is touched.
+
+    Raises:
+        FunctoryError: the address is taken or not of this machine.
+    """
+    host, port = settings.listen.host, settings.listen.port
+    try:
+        listener = socket.create_server(
+            (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=1024
+        )
+    except OSError as error:
+        raise FunctoryError(f"cannot listen on {host}:{port}: {error.strerror}") from error
+    listener.setblocking(False)
+    return listener
 
 
 def _describe(driver: SandboxDriver) -> str:

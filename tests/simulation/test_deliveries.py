@@ -170,12 +170,17 @@ async def simulate(seed: int) -> World:
     chance = random.Random(seed)
     world = World(chance)
     slow_disk = chance.choice((0.0, 0.01, 0.5))
+    stalls = chance.choice((0.0, 0.0, 0.03))
+
+    def delay_s() -> float:
+        """Sometimes longer than a lease: the node was stopped, or its disk hung, and another took over meanwhile."""
+        return chance.uniform(50, 200) if chance.random() < stalls else chance.uniform(0, slow_disk)
 
     def fault() -> Exception | None:
         return StoreError("the disk is full") if world.store_refuses and chance.random() < 0.7 else None
 
-    store = InlineStore(delay_s=lambda: chance.uniform(0, slow_disk), fault=fault)
-    policy = AsyncPolicy(chance.choice((0, 1, 2)), chance.choice((60, 300, 3600)), chance.choice((1.0, 60.0)))
+    store = InlineStore(delay_s=delay_s, fault=fault)
+    policy = AsyncPolicy(chance.choice((0, 1, 2)), chance.choice((60, 60, 300, 900)), chance.choice((1.0, 60.0)))
 
     async def trouble() -> None:
         while True:
@@ -186,7 +191,7 @@ async def simulate(seed: int) -> World:
         for _ in range(chance.randint(1, 3)):
             handle = store.reopen()
             try:
-                await live(world, handle, owner, policy, chance.uniform(0.01, 120), chance.randint(1, 15))
+                await live(world, handle, owner, policy, chance.uniform(0.01, 90), chance.randint(1, 10))
             except StoreError:
                 continue
             await asyncio.sleep(chance.choice((0, 0, 30)))

@@ -157,6 +157,9 @@ class FakeSandbox:
     async def thaw(self) -> None:
         return None
 
+    def limit_cpu(self, vcpu: float) -> None:
+        self.vcpu = vcpu
+
     def memory_peak_bytes(self) -> int:
         return 36 * 1024 * 1024 - 5
 

@@ -43,10 +43,11 @@ class InlineStore:
 
 
 class InMemoryBlobs:
-    """`functory.store.port.Blobs` in a dictionary."""
+    """`functory.store.port.Blobs` in a dictionary; while `is_unreadable` nothing can be read."""
 
     def __init__(self) -> None:
         self.content: dict[str, bytes] = {}
+        self.is_unreadable = False
 
     async def put(self, content: bytes) -> str:
         key = hashlib.sha256(content).hexdigest()
@@ -54,6 +55,8 @@ class InMemoryBlobs:
         return key
 
     async def get(self, key: str) -> bytes:
+        if self.is_unreadable:
+            raise OSError(28, "No space left on device")
         return self.content[key]
 
     async def size(self, key: str) -> int:

@@ -18,6 +18,7 @@ from functory.sandbox.drivers.oci import OciDriver
 from functory.sandbox.drivers.process import ProcessDriver
 from functory.sandbox.port import Command, Exit, Limits, Mount, Sandbox, SandboxDriver, SandboxError, SandboxSpec
 from functory.sandbox.probe import pick_driver
+from functory.sandbox.recovery import key_of
 
 BASH = "/bin/bash"
 PYTHON = "/usr/bin/python3"
@@ -114,7 +115,7 @@ async def run_script(driver: SandboxDriver, script: str, *mounts: Mount, limits:
 
 def traces(run_dir: Path) -> dict[str, list[str]]:
     """What exists now that a sandbox could leave behind."""
-    groups = [str(path) for path in Path("/sys/fs/cgroup").glob("**/functory/*/*") if path.is_dir()]
+    groups = [str(path) for path in Path("/sys/fs/cgroup").glob(f"**/functory/{key_of(run_dir)}/*") if path.is_dir()]
     return {
         "mounts": [line for line in Path("/proc/self/mountinfo").read_text().splitlines() if "/sandboxes/" in line],
         "groups": groups,

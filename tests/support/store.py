@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
-from sqlalchemy import Connection, MetaData, create_engine, event
-from sqlalchemy.pool import StaticPool
+from sqlalchemy import Connection, Engine, MetaData, create_engine, event
+from sqlalchemy.pool import NullPool
 
 from functory.store.port import METADATA
 from functory.store.sqlite import SqliteStore
@@ -31,6 +32,15 @@ async def open_test_store(folder: Path, metadata: MetaData = METADATA) -> AsyncI
         await store.close()
 
 
+@cache
+def _memory_engine() -> Engine:
+    """One engine for all: it remembers compiled statements; each connection is a database of its own."""
+    engine = create_engine("sqlite://", poolclass=NullPool, connect_args={"isolation_level": None})
+    event.listen(engine, "connect", lambda driver, _: driver.execute("PRAGMA foreign_keys=ON"))
+    event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
+    return engine
+
+
 class InlineStore:
     """A store for virtual time: an SQLite database in memory, units of work run inline on the event loop.
 
@@ -50,11 +60,7 @@ class InlineStore:
         delay_s: Callable[[], float] | None = None,
         fault: Callable[[], Exception | None] | None = None,
     ) -> None:
-        engine = create_engine("sqlite://", poolclass=StaticPool, connect_args={"isolation_level": None})
-        event.listen(engine, "connect", lambda driver, _: driver.execute("PRAGMA foreign_keys=ON"))
-        event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
-        self._engine = engine
-        self._connection = engine.connect()
+        self._connection = _memory_engine().connect()
         self._delay_s = delay_s
         self._fault = fault
         self._killed = False
@@ -112,7 +118,6 @@ class InlineStore:
     def dispose(self) -> None:
         """Drop the database."""
         self._connection.close()
-        self._engine.dispose()
 
     async def _wait(self) -> None:
         await self._alive()

@@ -74,10 +74,14 @@ class EnvironmentSettings(_Section, frozen=True):
 
 
 class DeliverySettings(_Section, frozen=True):
-    """Asynchronous invocation. ``retry_base_s`` is the first wait after a function error (AWS: 60 s, then twice that)."""
+    """Asynchronous invocation.
+
+    ``retry_base_s``: the first wait after a function error (AWS: 60 s, then twice that). ``workers``: how many deliveries
+    may be under way at once; one function may use half of them.
+    """
 
     retry_base_s: float = 60.0
-    workers: int = 64
+    workers: int = 256
 
 
 class LambdaSettings(_Section, frozen=True):

@@ -38,6 +38,9 @@ class Group(Protocol):
     def is_frozen(self) -> bool:
         """Whether all of them have stopped."""
 
+    def limit_cpu(self, quota_us: int, period_us: int) -> None:
+        """Let its processes together run for ``quota_us`` of every ``period_us``."""
+
     def pids(self) -> list[int]:
         """The processes in it."""
 
@@ -61,6 +64,10 @@ class Hierarchy(Protocol):
     @property
     def controllers(self) -> frozenset[str]:
         """Which of memory, cpu, pids and freezer work."""
+
+    @property
+    def limits_swap(self) -> bool:
+        """Whether swap can be limited."""
 
     def group(self, path: str) -> Group:
         """The group at an absolute path below the root, whether or not it exists."""
@@ -88,6 +95,11 @@ class HierarchyV1:
         """See `Hierarchy`."""
         return frozenset(self.mounts) & {*_NEEDED, "freezer"}
 
+    @property
+    def limits_swap(self) -> bool:
+        """See `Hierarchy`."""
+        return (self.mounts["memory"] / "memory.memsw.limit_in_bytes").exists()
+
     def group(self, path: str) -> Group:
         """See `Hierarchy`."""
         return _GroupV1({name: mount / path.lstrip("/") for name, mount in self.mounts.items()})
@@ -108,6 +120,7 @@ class HierarchyV2:
 
     root: Path
     version: int = 2
+    limits_swap: bool = True
 
     @property
     def controllers(self) -> frozenset[str]:
@@ -172,6 +185,7 @@ class _GroupV1:
         missing = Path("/nonexistent")
         self._memory = folders.get("memory", missing)
         self._freezer = folders.get("freezer", missing)
+        self._cpu = folders.get("cpu", missing)
 
     def memory_peak_bytes(self) -> int:
         return _number(_read(self._memory / "memory.max_usage_in_bytes"))
@@ -184,6 +198,11 @@ class _GroupV1:
 
     def is_frozen(self) -> bool:
         return _read(self._freezer / "freezer.state").strip() == "FROZEN"
+
+    def limit_cpu(self, quota_us: int, period_us: int) -> None:
+        # the quota first: both orders are allowed, and the period is the same in practice
+        _write_if_there(self._cpu / "cpu.cfs_quota_us", str(quota_us))
+        _write_if_there(self._cpu / "cpu.cfs_period_us", str(period_us))
 
     def pids(self) -> list[int]:
         texts = (_read(folder / "cgroup.procs") for folder in self._folders.values())
@@ -221,6 +240,9 @@ class _GroupV2:
 
     def is_frozen(self) -> bool:
         return _field(_read(self._folder / "cgroup.events"), "frozen") == 1
+
+    def limit_cpu(self, quota_us: int, period_us: int) -> None:
+        _write_if_there(self._folder / "cpu.max", f"{quota_us} {period_us}")
 
     def pids(self) -> list[int]:
         return [int(pid) for pid in _read(self._folder / "cgroup.procs").split()]

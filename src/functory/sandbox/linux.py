@@ -29,7 +29,18 @@ MS_PRIVATE = 1 << 18
 MS_SLAVE = 1 << 19
 MNT_DETACH = 2
 
+# Since Linux 5.1 new system calls have the same number everywhere.
+_SYS_OPEN_TREE = 428
+_SYS_MOVE_MOUNT = 429
+_SYS_MOUNT_SETATTR = 442
+_OPEN_TREE_CLONE = 1
+_MOVE_MOUNT_F_EMPTY_PATH = 4
+_MOUNT_ATTR_IDMAP = 0x0010_0000
+_AT_FDCWD = -100
+_AT_EMPTY_PATH = 0x1000
+
 _PR_SET_CHILD_SUBREAPER = 36
+_PR_GET_CHILD_SUBREAPER = 37
 
 _LOOP_CONFIGURE = 0x4C0A
 _LOOP_CTL_GET_FREE = 0x4C82
@@ -69,6 +80,24 @@ def bind(source: Path, target: Path, *, read_only: bool, extra: int = 0) -> None
         mount("none", target, flags=flags)
 
 
+def mount_mapped(source: Path, target: Path, namespace: int) -> None:
+    """Show ``source`` at ``target`` with its owners translated by the maps of a user namespace (a descriptor of it).
+
+    Raises:
+        OSError: the kernel's errno (EINVAL: the file system cannot do it).
+    """
+    tree = _libc.syscall(_SYS_OPEN_TREE, _AT_FDCWD, os.fsencode(source), _OPEN_TREE_CLONE | os.O_CLOEXEC)
+    _check(min(tree, 0), f"open tree {source}")
+    try:
+        attributes = struct.pack("<QQQQ", _MOUNT_ATTR_IDMAP, 0, 0, namespace)
+        result = _libc.syscall(_SYS_MOUNT_SETATTR, tree, b"", _AT_EMPTY_PATH, attributes, ctypes.c_size_t(len(attributes)))
+        _check(result, f"map the owners of {source}")
+        result = _libc.syscall(_SYS_MOVE_MOUNT, tree, b"", _AT_FDCWD, os.fsencode(target), _MOVE_MOUNT_F_EMPTY_PATH)
+        _check(result, f"mount on {target}")
+    finally:
+        os.close(tree)
+
+
 def unmount(target: Path) -> None:
     """``umount2(2)`` with detach: the name is free at once, the file system goes with its last user.
 
@@ -94,6 +123,17 @@ def unshare(flags: int) -> None:
         OSError: the kernel's errno.
     """
     _check(_libc.unshare(flags), "unshare")
+
+
+def is_subreaper() -> bool:
+    """Whether orphaned descendants become children of this process.
+
+    Raises:
+        OSError: the kernel's errno.
+    """
+    answer = ctypes.c_int(0)
+    _check(_libc.prctl(_PR_GET_CHILD_SUBREAPER, ctypes.byref(answer), 0, 0, 0), "prctl(PR_GET_CHILD_SUBREAPER)")
+    return bool(answer.value)
 
 
 def set_subreaper(enabled: bool) -> None:

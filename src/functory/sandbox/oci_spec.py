@@ -17,7 +17,7 @@ from functory.sandbox.port import Command, Mount, SandboxSpec
 UID = 993  # AWS: sbx_user1051
 GID = 990
 ID_RANGE = 65_536
-CPU_PERIOD_US = 100_000
+CPU_PERIOD_US = 20_000  # short, so that a small function waits often and briefly instead of rarely and long
 _CPU_QUOTA_US_MIN = 1_000  # the kernel's floor
 OOM_SCORE = 500  # functions die before the node
 HOSTNAME = "169-254-100-1"
@@ -44,6 +44,7 @@ class Place:
         cgroup: absolute cgroup path, below the hierarchy's root.
         first_id: first host uid and gid of the sandbox's private range.
         machine: ``os.uname().machine``.
+        limits_swap: whether the kernel can limit swap (version 1 may be built without; the runtimes then refuse the value).
     """
 
     root: Path
@@ -53,6 +54,7 @@ class Place:
     cgroup: str
     first_id: int
     machine: str
+    limits_swap: bool = True
 
 
 def config(spec: SandboxSpec, command: Command, place: Place) -> dict[str, Any]:
@@ -62,7 +64,7 @@ def config(spec: SandboxSpec, command: Command, place: Place) -> dict[str, Any]:
         "uidMappings": [_mapping(place.first_id)],
         "gidMappings": [_mapping(place.first_id)],
         "cgroupsPath": place.cgroup,
-        "resources": _resources(spec),
+        "resources": _resources(spec, place.limits_swap),
         "maskedPaths": list(_MASKED),
         "readonlyPaths": list(_READ_ONLY),
     }
@@ -128,10 +130,11 @@ def _rlimit(name: str, value: int) -> dict[str, Any]:
     return {"type": name, "soft": value, "hard": value}
 
 
-def _resources(spec: SandboxSpec) -> dict[str, Any]:
+def _resources(spec: SandboxSpec, limits_swap: bool) -> dict[str, Any]:
     memory = spec.limits.memory_mib * MIB
+    swap = {"swap": memory} if limits_swap else {}  # counts both: equal means none
     return {
-        "memory": {"limit": memory, "swap": memory},  # swap counts both: equal means none
+        "memory": {"limit": memory, **swap},
         "cpu": {"quota": cpu_quota_us(spec.limits.vcpu), "period": CPU_PERIOD_US},
         "pids": {"limit": spec.limits.processes},
     }

@@ -171,6 +171,9 @@ class Sandbox(Protocol):
     async def thaw(self) -> None:
         """Let them run again."""
 
+    def limit_cpu(self, vcpu: float) -> None:
+        """Change the CPU limit of `Limits.vcpu`; no-op without that capability."""
+
     def memory_peak_bytes(self) -> int:
         """Highest memory use so far, from the cgroup where there is one; 0 when unknown."""
 

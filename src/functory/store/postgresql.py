@@ -146,7 +146,8 @@ def _open(url: str, migrations: Migrations | None) -> Engine:
     except ArgumentError as error:
         raise StoreError(f"this is no PostgreSQL URL: {error}") from error
     try:
-        with engine.begin() as connection:
+        # A serializable transaction would look at the database as it was before it waited for the lock.
+        with engine.execution_options(isolation_level="READ COMMITTED").begin() as connection:
             _check_server(connection)
             if migrations is not None:
                 connection.execute(select(func.pg_advisory_xact_lock(_MIGRATION_LOCK)))

@@ -13,7 +13,11 @@ from pathlib import Path
 import pytest
 
 from functory.kernel.limits import MIB
+from functory.kernel.settings import SandboxSettings
+from functory.sandbox.oci_spec import UID
 from functory.sandbox.port import Exit, Limits, Mount, SandboxDriver, SandboxError
+from functory.sandbox.probe import doctor
+from functory.sandbox.recovery import key_of
 from tests.support.sandboxes import BASH, PYTHON, finish, launch, oci_driver, prepared, run_script, started, traces
 
 pytestmark = pytest.mark.root
@@ -145,16 +149,39 @@ def test_sources_that_only_root_can_reach_are_mounted(run: Callable[[Work], None
     run(work)
 
 
-def test_a_writable_mount_is_written_to_and_a_read_only_one_is_not(run: Callable[[Work], None], tmp_path: Path) -> None:
+def test_a_function_has_the_rights_of_a_configured_folders_owner(run: Callable[[Work], None], tmp_path: Path) -> None:
     async def work(driver: SandboxDriver) -> None:
-        for name in ("rw", "ro"):
-            (tmp_path / name).mkdir()
-            (tmp_path / name).chmod(0o777)
-        mounts = (Mount(tmp_path / "rw", "/mnt/rw", read_only=False), Mount(tmp_path / "ro", "/mnt/ro"))
-        _, text = await run_script(driver, "echo data > /mnt/rw/new; echo $?; touch /mnt/ro/new 2>&1; echo $?", *mounts)
-        assert text.splitlines()[0] == "0"
-        assert "Read-only file system" in text
-        assert (tmp_path / "rw" / "new").read_text() == "data\n"
+        folder = tmp_path / "data"
+        folder.mkdir(mode=0o700)
+        (folder / "old").write_text("old\n")
+        for path in (folder, folder / "old"):
+            path.chmod(0o700)
+            os.chown(path, 1234, 2345)
+        mounts = (Mount(folder, "/mnt/rw", read_only=False), Mount(folder, "/mnt/ro"))
+        script = "cat /mnt/ro/old; echo data > /mnt/rw/new; stat -c %u:%g /mnt/ro/new; touch /mnt/ro/more 2>&1"
+        for turn in (1, 2):  # the second sandbox, of other ids, may change what the first one wrote
+            _, text = await run_script(driver, f"{script}; echo {turn} >> /mnt/rw/old", *mounts)
+            assert text.splitlines()[:-1][-1] == "993:990"
+            assert "Read-only file system" in text
+        made = (folder / "new").stat()
+        assert (made.st_uid, made.st_gid) == (1234, 2345)
+        assert (folder / "old").read_text() == "old\n1\n2\n"
+
+    run(work)
+
+
+def test_a_folder_of_root_is_never_written_to_as_root(run: Callable[[Work], None], tmp_path: Path) -> None:
+    async def work(driver: SandboxDriver) -> None:
+        folder = tmp_path / "data"
+        folder.mkdir()
+        mount = Mount(folder, "/mnt/data", read_only=False)
+        with pytest.raises(SandboxError, match="functions could not write"):
+            await run_script(driver, "true", mount)
+        folder.chmod(0o777)
+        await run_script(driver, "echo data > /mnt/data/new", mount)
+        assert (folder / "new").stat().st_uid == UID
+        await run_script(driver, "echo more >> /mnt/data/new", mount)
+        assert (folder / "new").read_text() == "data\nmore\n"
 
     run(work)
 
@@ -172,6 +199,23 @@ def test_many_sandboxes_start_at_once_and_leave_nothing(run: Callable[[Work], No
         texts = await asyncio.gather(*(one(number) for number in range(12)))
         assert texts == [f"{number}\n" for number in range(12)]
         assert traces(run_dir) == before
+
+    run(work)
+
+
+def test_a_doctor_in_the_same_process_does_no_harm(run: Callable[[Work], None], run_dir: Path) -> None:
+    async def work(driver: SandboxDriver) -> None:
+        checks = await doctor(SandboxSettings(driver="oci"), run_dir)
+        assert checks[-1].ok
+
+        async def one(number: int) -> str:
+            async with prepared(driver, name=f"s{number}") as sandbox:
+                seen = await launch(sandbox, BASH, "-c", "grep -c '^/dev/loop.* /tmp ext4' /proc/mounts; exit 6")
+                assert await finish(sandbox) == Exit(code=6)
+                return seen.text
+
+        expected = "0\n" if any("tmpfs" in note for note in driver.capabilities.notes) else "1\n"
+        assert await asyncio.gather(*(one(number) for number in range(10))) == [expected] * 10
 
     run(work)
 
@@ -223,8 +267,6 @@ def test_a_node_killed_hard_leaves_nothing_after_the_next_start(run_dir: Path) -
 
 def _processes_of(run_dir: Path) -> list[int]:
     """Processes in the control groups of this run folder."""
-    from functory.sandbox.recovery import key_of
-
     found: set[int] = set()
     for file in Path("/sys/fs/cgroup").glob(f"**/functory/{key_of(run_dir)}/*/cgroup.procs"):
         found.update(int(pid) for pid in file.read_text().split())

@@ -67,6 +67,12 @@ def test_version_1_reads_peak_and_counter(v1: HierarchyV1) -> None:
     assert group.oom_kills() == 2
 
 
+def test_version_1_limits_swap_only_where_the_kernel_was_built_so(v1: HierarchyV1) -> None:
+    assert not v1.limits_swap
+    fill(v1.mounts["memory"], memory__memsw__limit_in_bytes="9")
+    assert v1.limits_swap
+
+
 def test_version_1_freezes_through_the_freezer(v1: HierarchyV1) -> None:
     state = v1.mounts["freezer"] / "functory/k/one/freezer.state"
     state.write_text("THAWED")

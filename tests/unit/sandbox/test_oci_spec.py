@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -49,12 +50,17 @@ def test_the_limits_are_in_it() -> None:
     assert limits == {"RLIMIT_NOFILE": (88, 88), "RLIMIT_NPROC": (77, 77), "RLIMIT_CORE": (0, 0)}
     assert CONFIG["linux"]["resources"] == {
         "memory": {"limit": 1769 * MIB, "swap": 1769 * MIB},
-        "cpu": {"quota": 100_000, "period": 100_000},
+        "cpu": {"quota": 20_000, "period": 20_000},
         "pids": {"limit": 77},
     }
 
 
-@pytest.mark.parametrize(("vcpu", "quota"), [(1.0, 100_000), (128 / 1769, 7236), (5.789, 578_900), (0.0001, 1000)])
+def test_swap_is_not_named_where_the_kernel_cannot_limit_it() -> None:
+    place = dataclasses.replace(PLACE, limits_swap=False)
+    assert oci_spec.config(SPEC, COMMAND, place)["linux"]["resources"]["memory"] == {"limit": 1769 * MIB}
+
+
+@pytest.mark.parametrize(("vcpu", "quota"), [(1.0, 20_000), (128 / 1769, 1447), (5.789, 115_780), (0.0001, 1000)])
 def test_the_quota_follows_the_vcpus_down_to_the_kernels_floor(vcpu: float, quota: int) -> None:
     assert oci_spec.cpu_quota_us(vcpu) == quota
 
@@ -80,6 +86,6 @@ def test_the_root_is_read_only_and_only_tmp_and_asked_mounts_are_writable() -> N
 
 
 def test_without_a_profile_for_the_machine_there_is_no_seccomp() -> None:
-    place = oci_spec.Place(PLACE.root, PLACE.dev, PLACE.tmp, PLACE.network, PLACE.cgroup, PLACE.first_id, "riscv64")
+    place = dataclasses.replace(PLACE, machine="riscv64")
     assert "seccomp" in CONFIG["linux"]
     assert "seccomp" not in oci_spec.config(SPEC, COMMAND, place)["linux"]

@@ -64,13 +64,21 @@ def test_a_refused_open_gives_the_folder_back(tmp_path):
     asyncio.run(main())
 
 
-def test_the_data_folder_is_made_for_its_owner_only(tmp_path):
-    async def main():
-        store = await SqliteStore.open(tmp_path / "a" / "data" / "functory.sqlite3")
-        await store.close()
+def test_the_data_folder_and_its_files_are_for_their_owner_only(tmp_path):
+    folder = tmp_path / "a" / "data"
 
-    asyncio.run(main())
-    assert stat.S_IMODE((tmp_path / "a" / "data").stat().st_mode) == 0o700
+    async def main():
+        async with open_test_store(folder, METADATA) as store:
+            await store.write(add(1))
+            return {path.name: stat.S_IMODE(path.stat().st_mode) for path in (folder, *folder.iterdir())}
+
+    assert asyncio.run(main()) == {
+        "data": 0o700,
+        "node.lock": 0o600,
+        "functory.sqlite3": 0o600,
+        "functory.sqlite3-wal": 0o600,
+        "functory.sqlite3-shm": 0o600,
+    }
 
 
 def test_a_folder_that_cannot_be_made_is_a_store_error(tmp_path):

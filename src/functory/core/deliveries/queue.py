@@ -131,6 +131,8 @@ class Deliveries:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._is_open = False
+        _, claims, _ = self._services
+        claims.cancel()  # nothing new is taken; what is under way keeps its leases and is written down
         try:
             if self._working:
                 await asyncio.wait(self._working, timeout=self._grace_s)
@@ -139,8 +141,7 @@ class Deliveries:
                 await asyncio.wait(interrupted, timeout=CLOSE_S)
             async with asyncio.timeout(CLOSE_S):
                 await self._journal.drain()
-                if self._lanes.holding():
-                    await self._store.write(partial(rows.release, owner=self._owner))
+                await self._store.write(partial(rows.release, owner=self._owner))
         except (StoreError, TimeoutError) as trouble:
             _log.warning("deliveries_not_released", error=str(trouble))
         finally:

@@ -15,6 +15,8 @@ from functory.core.deliveries.tables import DELIVERIES
 
 ERROR_CHARACTERS_MAX = 1024
 _T = DELIVERIES.c
+
+# Statements are built once: to build one costs more than to run it.
 _DELETE = delete(DELIVERIES).where(_T.id == bindparam("delivery"))
 _RESCHEDULE = (
     update(DELIVERIES)
@@ -38,6 +40,25 @@ _LEASE = (
     update(DELIVERIES)
     .where(_T.id == bindparam("delivery"))
     .values(leased_by=bindparam("owner"), leased_until=bindparam("until"))
+)
+_IS_LEASED = _T.leased_by.is_not(None)
+_RELEASE = update(DELIVERIES).where(_IS_LEASED, _T.leased_by == bindparam("owner")).values(leased_by=None, leased_until=None)
+_TAKE_AWAY = (
+    update(DELIVERIES).where(_IS_LEASED, _T.leased_until <= bindparam("now")).values(leased_by=None, leased_until=None)
+)
+_EXPIRED = select(_T.id).where(_IS_LEASED, _T.leased_until <= bindparam("now")).limit(1)
+_IN_LANE = (_T.leased_by.is_(None), _T.target_kind == bindparam("kind"), _T.target == bindparam("to"))
+_CANDIDATES = (
+    select(_T.id, func.length(_T.payload))
+    .where(*_IN_LANE, _T.due_at <= bindparam("now"))
+    .order_by(_T.due_at)
+    .limit(bindparam("count"))
+    .with_for_update(skip_locked=True)
+)
+_CHOSEN = select(DELIVERIES).where(_T.id.in_(bindparam("chosen", expanding=True))).order_by(_T.due_at)
+_EARLIEST = select(func.min(_T.due_at)).where(*_IN_LANE)
+_DISCOVER = (
+    select(_T.target_kind, _T.target, func.min(_T.due_at)).where(_T.leased_by.is_(None)).group_by(_T.target_kind, _T.target)
 )
 
 
@@ -134,21 +155,13 @@ def claim(connection: Connection, wants: Sequence[Want], now: float, lease: Leas
     deliveries: dict[LaneKey, list[Delivery]] = {}
     waiting: dict[LaneKey, float] = {}
     for want in wants:
-        kind, target = want.key
-        lane = (_T.leased_by.is_(None), _T.target_kind == kind, _T.target == target)
-        candidates = (
-            select(_T.id, func.length(_T.payload))
-            .where(*lane, _T.due_at <= now)
-            .order_by(_T.due_at)
-            .limit(want.count)
-            .with_for_update(skip_locked=True)
-        )
-        chosen = _within(connection.execute(candidates).all(), want.size)
-        if chosen:
-            rows = connection.execute(select(DELIVERIES).where(_T.id.in_(chosen)).order_by(_T.due_at)).all()
-            deliveries[want.key] = [_delivery(found) for found in rows]
+        lane = {"kind": want.key[0], "to": want.key[1]}
+        candidates = connection.execute(_CANDIDATES, {**lane, "now": now, "count": want.count}).all()
+        if chosen := _within(candidates, want.size):
+            found = connection.execute(_CHOSEN, {"chosen": chosen}).all()
+            deliveries[want.key] = [_delivery(each) for each in found]
             connection.execute(_LEASE, [{"delivery": id_, "owner": lease.owner, "until": lease.until} for id_ in chosen])
-        earliest = connection.execute(select(func.min(_T.due_at)).where(*lane)).scalar_one()
+        earliest = connection.execute(_EARLIEST, lane).scalar_one()
         if earliest is not None:
             waiting[want.key] = earliest
     return Claim(deliveries, waiting)
@@ -156,34 +169,24 @@ def claim(connection: Connection, wants: Sequence[Want], now: float, lease: Leas
 
 def discover(connection: Connection) -> dict[LaneKey, float]:
     """Every lane with waiting deliveries -> the earliest due time there."""
-    statement = (
-        select(_T.target_kind, _T.target, func.min(_T.due_at))
-        .where(_T.leased_by.is_(None))
-        .group_by(_T.target_kind, _T.target)
-    )
-    return {(kind, target): due_at for kind, target, due_at in connection.execute(statement)}
+    return {(kind, target): due_at for kind, target, due_at in connection.execute(_DISCOVER)}
 
 
 def has_expired_lease(connection: Connection, now: float) -> bool:
     """Whether a lease ran out: its owner is gone, or lost its memory of it."""
-    statement = select(_T.id).where(_T.leased_by.is_not(None), _T.leased_until <= now).limit(1)
-    return connection.execute(statement).first() is not None
+    return connection.execute(_EXPIRED, {"now": now}).first() is not None
 
 
 def renew(connection: Connection, ids: Collection[str], lease: Lease, now: float) -> None:
     """Prolong the leases of ``ids``, then take away those that ran out."""
     if ids:
         connection.execute(_RENEW, [{"delivery": id_, "owner": lease.owner, "until": lease.until} for id_ in ids])
-    connection.execute(
-        update(DELIVERIES).where(_T.leased_by.is_not(None), _T.leased_until <= now).values(leased_by=None, leased_until=None)
-    )
+    connection.execute(_TAKE_AWAY, {"now": now})
 
 
 def release(connection: Connection, owner: str) -> int:
     """Take every lease away from ``owner``; how many there were."""
-    return connection.execute(
-        update(DELIVERIES).where(_T.leased_by.is_not(None), _T.leased_by == owner).values(leased_by=None, leased_until=None)
-    ).rowcount
+    return connection.execute(_RELEASE, {"owner": owner}).rowcount
 
 
 def enqueue(connection: Connection, *deliveries: Delivery) -> None:

@@ -41,6 +41,7 @@ Index(
     DELIVERIES.c.target_kind,
     DELIVERIES.c.target,
     DELIVERIES.c.due_at,
+    DELIVERIES.c.leased_by,  # always null here; with it SQLite answers from the index alone
     sqlite_where=_WAITING,
     postgresql_where=_WAITING,
 )

@@ -32,6 +32,10 @@ PRIVATE_HOST = "169.254.100.1"
 """The address of the Runtime API inside a private network. AWS: as recorded from its runtimes."""
 
 
+INIT_VCPU = 2.0
+"""CPU during init, whatever the memory. AWS: init runs with more than the function's share, measured by many at two vCPU."""
+
+
 @dataclass(frozen=True, slots=True)
 class Neighbours:
     """Everything a start needs from other rooms."""
@@ -125,6 +129,7 @@ class Starter:
             limit_s: how long init may take.
         """
         failure = await environment.initialized(limit_s)
+        environment.sandbox.limit_cpu(environment.version.memory_mib / MIB_PER_VCPU)
         if failure is not None:
             environment.sandbox.drain()
             environment.log.flush()
@@ -138,7 +143,7 @@ class Starter:
             mounts=(task, *(Mount(mount.source, mount.target) for mount in runtime.mounts), *near.mounts),
             limits=Limits(
                 memory_mib=version.memory_mib,
-                vcpu=version.memory_mib / MIB_PER_VCPU,
+                vcpu=max(INIT_VCPU, version.memory_mib / MIB_PER_VCPU),
                 tmp_mib=version.ephemeral_mib,
                 processes=PROCESSES,
                 open_files=OPEN_FILES,

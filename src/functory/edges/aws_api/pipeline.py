@@ -8,7 +8,8 @@
 6. serialise its result, or the error, in the caller's protocol.
 
 Anything that escapes an operation and is not an `AwsError` is our fault: it is logged once with its traceback and answered
-as the service's internal error. This is the one place of the edge that catches everything.
+as the service's internal error. This is the one place of the edge that catches everything. A store that refuses (a full
+disk) is no defect: its sentence is logged, without a traceback for every request that meets it.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from collections.abc import Awaitable, Callable
 from functools import lru_cache
 from typing import Protocol
 
-from functory.aws import codec, model, sigv4
+from functory.aws import codec, hosts, model, sigv4
 from functory.aws.errors import AwsError
 from functory.aws.http import HttpRequest, HttpResponse
 from functory.aws.routing import Route, Router
@@ -29,6 +30,7 @@ from functory.edges.aws_api.limits import is_invoke, too_large
 from functory.kernel import log
 from functory.kernel.ids import Ids
 from functory.kernel.settings import NodeSettings
+from functory.store.port import StoreError
 
 OWN_PREFIX = "/_functory/"
 
@@ -126,10 +128,10 @@ class Pipeline:
         if found is not None:
             return found
         scope = sigv4.parse_scope(request)
+        by_host = hosts.parse(request.headers.get("host", "")).region or self._settings.default_region
         if scope is None:
-            return self._settings.default_account, self._settings.default_region
-        account = sigv4.account_id(scope.access_key, self._settings.default_account)
-        return account, scope.region or self._settings.default_region
+            return self._settings.default_account, by_host
+        return sigv4.account_id(scope.access_key, self._settings.default_account), scope.region or by_host
 
     async def _guard(
         self, call: Callable[[], Awaitable[HttpResponse]], service: str, protocol: str, request_id: str
@@ -140,11 +142,18 @@ class Pipeline:
             return await call()
         except AwsError as error:
             return codec.serialize_error(model.service(shown), protocol, error, request_id)
+        except StoreError as error:
+            self._log.error("store_refused", service=service, request_id=request_id, reason=str(error))
+            return codec.serialize_error(model.service(shown), protocol, _internal(service), request_id)
         except Exception as error:  # noqa: BLE001  the edge's translator: whatever a service lets out is our fault
             self._log.error("call_failed", service=service, request_id=request_id, exc_info=error)
-            code = _INTERNAL_ERRORS.get(service, "InternalFailure")
-            internal = AwsError(code, "An internal error occurred.", status=500)
-            return codec.serialize_error(model.service(shown), protocol, internal, request_id)
+            return codec.serialize_error(model.service(shown), protocol, _internal(service), request_id)
+
+
+def _internal(service: str) -> AwsError:
+    """The service's own words for a fault of ours."""
+    code = _INTERNAL_ERRORS.get(service, "InternalFailure")
+    return AwsError(code, "An internal error occurred.", status=500)
 
 
 @lru_cache(maxsize=1024)

@@ -37,19 +37,11 @@ class AwsApi:
         """See `EndpointHost`."""
         return self._url
 
-    async def listen(self, host: str, port: int) -> str:
-        """Listen on an address of the host; returns the endpoint's URL.
-
-        Raises:
-            OSError: the address is taken or not of this machine.
-        """
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        listener = socket.create_server((host, port), family=family, backlog=1024)
-        listener.setblocking(False)
-        bound = listener.getsockname()[1]
-        shown = f"[{host}]" if family is socket.AF_INET6 else host
+    async def listen(self, listener: socket.socket) -> str:
+        """Take requests on a bound socket of the host; returns the endpoint's URL."""
+        host, port = listener.getsockname()[:2]
         await self._server.serve(listener, self._handle)
-        self._url = f"http://{shown}:{bound}"
+        self._url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
         return self._url
 
     async def serve(self, listener: socket.socket) -> Close:

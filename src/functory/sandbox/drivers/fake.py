@@ -166,6 +166,9 @@ class FakeSandbox:
         if self._process is not None:
             self._process.thawed.set()
 
+    def limit_cpu(self, vcpu: float) -> None:
+        """See `Sandbox`."""
+
     def memory_peak_bytes(self) -> int:
         """See `Sandbox`."""
         return self.peak_bytes

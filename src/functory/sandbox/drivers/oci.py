@@ -19,8 +19,9 @@ import contextlib
 import fcntl
 import os
 import re
+import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import TypeVar
 
@@ -54,6 +55,7 @@ class OciDriver:
     name = "oci"
 
     def __init__(self, runtime: Path, run_dir: Path, public_dir: Path = Path("/run/functory")) -> None:
+        self.description = f"oci/{runtime.name}"
         self._runtime = runtime
         self._run_dir = run_dir
         self._public_dir = public_dir
@@ -61,6 +63,7 @@ class OciDriver:
         self._sandboxes: dict[str, OciSandbox] = {}
         self._executor: ThreadPoolExecutor | None = None
         self._lock_fd = -1
+        self._was_subreaper = False
         self._shared: Shared | None = None
         self.capabilities = Capabilities(
             isolation=True, memory_limit=False, cpu_limit=False, tmp_limit=True, private_network=True, freeze=False
@@ -78,8 +81,9 @@ class OciDriver:
             # Not in a thread: the namespace is the calling thread's, and threads inherit it from the one that starts them.
             linux.unshare(linux.CLONE_NEWNS)
             linux.mount("none", Path("/"), flags=linux.MS_REC | linux.MS_SLAVE)
+            self._was_subreaper = linux.is_subreaper()
             linux.set_subreaper(True)
-            self._executor = ThreadPoolExecutor(_THREADS, thread_name_prefix="sandbox")
+            self._executor = _threads_of_here()
             self._shared = await self._in_thread(self._make_shared)
         except OSError as error:
             await self.close()
@@ -116,7 +120,7 @@ class OciDriver:
             await self._in_thread(self._remove_shared)
             self._executor.shutdown()
             self._executor = None
-            linux.set_subreaper(False)
+            linux.set_subreaper(self._was_subreaper)
         self._shared = None
         if self._lock_fd >= 0:
             os.close(self._lock_fd)
@@ -202,6 +206,14 @@ class OciDriver:
             shared.roots.folder.rmdir()
         shared.hierarchy.group(shared.parent_group).remove()
         recovery.remove_folders(shared.state, shared.bundles)
+
+
+def _threads_of_here() -> ThreadPoolExecutor:
+    """A pool whose threads all exist already, so that all of them are in the calling thread's mount namespace for ever."""
+    executor = ThreadPoolExecutor(_THREADS, thread_name_prefix="sandbox")
+    all_there = threading.Barrier(_THREADS)
+    wait([executor.submit(all_there.wait) for _ in range(_THREADS)])
+    return executor
 
 
 def _capabilities(shared: Shared) -> Capabilities:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import json
 import os
 import shutil
@@ -15,11 +16,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from functory.kernel import log
-from functory.sandbox import linux, network, oci_spec, process_tree
+from functory.sandbox import idmap, linux, network, oci_spec, process_tree
 from functory.sandbox.cgroups import Hierarchy
 from functory.sandbox.child import Child, OutputPipe, reap_if_ended
 from functory.sandbox.identity import IdRanges
-from functory.sandbox.port import Command, Exit, OutputSink, SandboxError, SandboxSpec
+from functory.sandbox.port import Command, Exit, Mount, OutputSink, SandboxError, SandboxSpec
 from functory.sandbox.rootfs import RootTemplates
 from functory.sandbox.scratch import Scratch
 
@@ -82,6 +83,7 @@ class OciSandbox:
         self._first_id = shared.ids.take()
         self._network: network.Network | None = None
         self._root = Path()
+        self._maps: list[Path] = []
         self._work: asyncio.Future[None] | None = None
         self._pipes: tuple[OutputPipe, ...] = ()
         self._starting: asyncio.Future[int] | None = None
@@ -112,6 +114,24 @@ class OciSandbox:
         tmp.mkdir(parents=True, mode=0o755)
         self._shared.scratch.create(tmp, self._spec.limits.tmp_mib)
         self._root = self._shared.roots.root_for(mount.target for mount in self._spec.mounts)
+        mounts = tuple(self._mapped(number, mount) for number, mount in enumerate(self._spec.mounts))
+        self._spec = dataclasses.replace(self._spec, mounts=mounts)
+
+    def _mapped(self, number: int, mount: Mount) -> Mount:
+        """The mount whose source belongs to the sandbox's user, for a configured folder; else the mount itself."""
+        if not idmap.wants_mapping(mount):
+            return mount
+        if mount.source.stat().st_uid == 0:
+            idmap.check_unmapped(mount, "it belongs to root")
+        folder = self._shared.roots.folder_of_maps / f"{self.id}.{number}"
+        folder.mkdir()
+        self._maps.append(folder)
+        try:
+            idmap.attach(mount, self._first_id, folder)
+        except OSError as error:
+            idmap.check_unmapped(mount, str(error))
+            return mount
+        return dataclasses.replace(mount, source=folder)
 
     async def launch(self, command: Command, output: OutputSink, telemetry: OutputSink) -> None:
         """See `Sandbox`."""
@@ -171,6 +191,7 @@ class OciSandbox:
             cgroup=self._group_path,
             first_id=self._first_id,
             machine=os.uname().machine,
+            limits_swap=self._shared.hierarchy.limits_swap,
         )
         (self._folder / "config.json").write_text(json.dumps(oci_spec.config(self._spec, command, place)))
         uid, gid = self._first_id + oci_spec.UID, self._first_id + oci_spec.GID
@@ -192,7 +213,8 @@ class OciSandbox:
                 pid = os.posix_spawn(argv[0], argv, _RUNTIME_ENV, file_actions=actions, setsid=True)
                 self._shared.watched.add(pid)
         # Written by root, the score is also the floor that the function cannot go below; the runtime's children inherit it.
-        Path(f"/proc/{pid}/oom_score_adj").write_text(str(oci_spec.OOM_SCORE))
+        with contextlib.suppress(OSError):  # it has ended already
+            Path(f"/proc/{pid}/oom_score_adj").write_text(str(oci_spec.OOM_SCORE))
         return pid
 
     def _failure_text(self) -> str:
@@ -248,6 +270,10 @@ class OciSandbox:
         """See `Sandbox`."""
         self._group.set_frozen(False)
 
+    def limit_cpu(self, vcpu: float) -> None:
+        """See `Sandbox`."""
+        self._group.limit_cpu(oci_spec.cpu_quota_us(vcpu), oci_spec.CPU_PERIOD_US)
+
     def memory_peak_bytes(self) -> int:
         """See `Sandbox`."""
         return max(self._final_peak, self._group.memory_peak_bytes())
@@ -259,8 +285,11 @@ class OciSandbox:
                 return
             if self._work is not None:
                 await asyncio.wait([self._work])  # a cancelled `make` still works in its thread
-            await self.kill()
-            await self._clear_group()
+            try:
+                await self.kill()
+                await self._clear_group()
+            except OSError as error:
+                _log.error("sandbox_left", sandbox=self.id, reason=str(error))
             for pipe in self._pipes:
                 pipe.close()
             if self._network is not None:
@@ -304,9 +333,13 @@ class OciSandbox:
     def _remove_folders(self) -> None:
         """In a thread. The runtime's own ``delete`` would fork a process of 5 ms to do the same."""
         try:
+            for folder in self._maps:
+                linux.detach(folder)
+                folder.rmdir()
+            self._maps.clear()
             linux.detach(self._folder / "tmp")
         except OSError as error:
-            _log.error("tmp_left", sandbox=self.id, reason=str(error))
+            _log.error("mount_left", sandbox=self.id, reason=str(error))
             return  # never remove files through a mount
         shutil.rmtree(self._folder, ignore_errors=True)
         shutil.rmtree(self._shared.state / self.id, ignore_errors=True)

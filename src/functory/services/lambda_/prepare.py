@@ -1,11 +1,13 @@
 """The reconciler that makes changed versions ready to run.
 
 **Theory.** Creating or changing a function commits a row that says *Pending* or *InProgress* and answers; this job finds
-such rows, unpacks the code, looks whether the runtime is there, and commits the end: *Active*, *Successful* or *Failed*. All
-it needs is in the rows, so a node that was killed picks up where it was. A row that changed meanwhile (another revision) is
-left for the next round. Environments of the code before are told to end only after the new one was committed.
+such rows, unpacks the code, and commits the end: *Active*, *Successful* or *Failed*. All it needs is in the rows, so a node
+that was killed picks up where it was. A row that changed meanwhile (another revision) is left for the next round.
+Environments of the code before are told to end only after the new one was committed.
 
-At start, versions that failed for something this machine may have got since (a runtime, room on the disk) are tried again.
+Whether the runtime is on this machine is not asked here: it may be installed at any time, and each invocation finds out.
+
+At start, versions that failed for something this machine may have got since (room on the disk) are tried again.
 """
 
 from __future__ import annotations
@@ -24,7 +26,6 @@ from functory.core.invocations.port import Invoker
 from functory.kernel import log
 from functory.kernel.clock import Clock
 from functory.kernel.ids import Ids
-from functory.runtimes.port import RuntimeCatalog, RuntimeMissing
 from functory.services.lambda_ import rows
 from functory.services.lambda_.commits import Commits
 from functory.services.lambda_.records import VersionRecord
@@ -32,7 +33,7 @@ from functory.store.port import Store
 
 _log = log.get("services.lambda.prepare")
 _BATCH = 32
-RETRIED_AT_START = ("InvalidRuntime", "InternalError")
+RETRIED_AT_START = ("InternalError",)
 """Reason codes whose cause may have gone by the next start."""
 
 Verdict = tuple[str, str]
@@ -51,7 +52,6 @@ class Preparer:
         commits: Commits,
         artifacts: Artifacts,
         invoker: Invoker,
-        runtimes: RuntimeCatalog,
         ids: Ids,
         clock: Clock,
     ) -> None:
@@ -59,7 +59,6 @@ class Preparer:
         self._commits = commits
         self._artifacts = artifacts
         self._invoker = invoker
-        self._runtimes = runtimes
         self._ids = ids
         self._clock = clock
 
@@ -94,11 +93,8 @@ class Preparer:
         """Do the work; None when the version can run."""
         try:
             await self._artifacts.unpack(record.code.key)
-            await self._runtimes.resolve(record.config.runtime)
         except BadPackage as error:
             return "InvalidZipFileException", f"Lambda could not unzip the file: {error.detail}"
-        except RuntimeMissing as error:
-            return "InvalidRuntime", str(error)
         except KeyError:
             return "InternalError", "The stored code package is missing."
         except OSError as error:

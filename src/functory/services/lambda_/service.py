@@ -71,7 +71,7 @@ class LambdaService:
         self.links = CodeLinks(link_secret)
         self._commits = Commits(store, self.functions)
         self._preparer = Preparer(
-            store=store, commits=self._commits, artifacts=artifacts, invoker=invoker, runtimes=runtimes, ids=ids, clock=clock
+            store=store, commits=self._commits, artifacts=artifacts, invoker=invoker, ids=ids, clock=clock
         )
         self._prepare = Job("lambda.prepare", self._preparer.run, every_s=_PREPARE_EVERY_S)
         self._sweep = Job("lambda.sweep", Sweeper(store=store, artifacts=artifacts, clock=clock).run, every_s=EVERY_S)

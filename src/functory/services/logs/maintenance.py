@@ -1,8 +1,8 @@
 """The background job: removes deleted and expired events, merges small chunks.
 
 A reconciler: it has no input, may run at any time and on several nodes at once, and every unit of work is bounded, so
-that no writer waits long. Two nodes that pick the same chunks cannot harm each other: a chunk is only merged by the unit
-that deleted it.
+that no writer waits long. Reads tell what is due; where nothing is, nothing is written. Two nodes that pick the same
+chunks cannot harm each other: a chunk is only merged by the unit that deleted it.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class Maintenance:
 
     async def round(self) -> bool:
         """Do what is due; False when the bound of one round was reached first."""
-        done = [await self._exhaust(empty_trash), await self._expire(), await self._compact()]
+        done = [await self._empty_trash(), await self._expire(), await self._compact()]
         return all(done)
 
     async def _exhaust(self, unit: Callable[[Connection], bool]) -> bool:
@@ -81,13 +81,20 @@ class Maintenance:
                 return True
         return False
 
+    async def _empty_trash(self) -> bool:
+        waiting = await self._room.store.read(lambda connection: connection.execute(select(TRASH.c.id).limit(1)).first())
+        return waiting is None or await self._exhaust(empty_trash)
+
     async def _expire(self) -> bool:
-        query = select(GROUPS.c.id, GROUPS.c.retention_days).where(GROUPS.c.retention_days.is_not(None))
+        oldest = select(func.min(CHUNKS.c.last_ms)).where(CHUNKS.c.group_id == GROUPS.c.id).scalar_subquery()
+        query = select(GROUPS.c.id, GROUPS.c.retention_days, oldest.label("oldest_ms"))
+        query = query.where(GROUPS.c.retention_days.is_not(None))
         groups = await self._room.store.read(lambda connection: connection.execute(query).all())
         done = True
-        for group_id, days in groups:
-            before_ms = rules.oldest_kept_ms(days, self._room.now_ms())
-            done &= await self._exhaust(partial(delete_expired, group_id=group_id, before_ms=before_ms))
+        for group in groups:
+            before_ms = rules.oldest_kept_ms(group.retention_days, self._room.now_ms())
+            if group.oldest_ms is not None and group.oldest_ms < before_ms:
+                done &= await self._exhaust(partial(delete_expired, group_id=group.id, before_ms=before_ms))
         return done
 
     async def _compact(self) -> bool:
@@ -122,8 +129,8 @@ def delete_chunks(connection: Connection, which: Select[tuple[int]]) -> int:
 
 def delete_expired(connection: Connection, group_id: int, before_ms: int) -> bool:
     """One bounded step of removing chunks whose events are all older; False when none was left."""
-    old = (CHUNKS.c.group_id == group_id, CHUNKS.c.first_ms < before_ms, CHUNKS.c.last_ms < before_ms)
-    return delete_chunks(connection, select(CHUNKS.c.id).where(*old)) > 0
+    old = select(CHUNKS.c.id).where(CHUNKS.c.group_id == group_id, CHUNKS.c.last_ms < before_ms)
+    return delete_chunks(connection, old) > 0
 
 
 def empty_trash(connection: Connection) -> bool:
@@ -148,6 +155,8 @@ def compact(connection: Connection, stream_id: int) -> None:
     Raises:
         _Overtaken: another node is at it.
     """
+    # First, so that on PostgreSQL a flush of this stream waits for the merge instead of overtaking it again and again.
+    connection.execute(update(STREAMS).where(STREAMS.c.id == stream_id).values(small_chunks=0))
     query = (
         select(CHUNKS)
         .with_only_columns(
@@ -161,7 +170,6 @@ def compact(connection: Connection, stream_id: int) -> None:
     small = [Summary(row.id, Piece(row.first_ms, row.last_ms, row.event_count, row.event_bytes)) for row in rows]
     for run in chunks.plan_merges(small):
         _merge(connection, rows[0].group_id, stream_id, run)
-    connection.execute(update(STREAMS).where(STREAMS.c.id == stream_id).values(small_chunks=0))
 
 
 def _merge(connection: Connection, group_id: int, stream_id: int, run: list[Summary]) -> None:

@@ -162,7 +162,7 @@ def test_a_pending_function_is_waited_for_only_so_long(tmp_path: Path) -> None:
 
 def test_a_failed_function_is_not_invoked(tmp_path: Path) -> None:
     async def scenario(house: House) -> None:
-        house.runtimes.missing.add("python3.12")
+        house.blobs.is_unreadable = True
         await house.create()
         expected = (
             "ResourceConflictException",

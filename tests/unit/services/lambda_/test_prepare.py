@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 from pathlib import Path
 
 import structlog.testing
@@ -30,18 +31,18 @@ def test_what_a_killed_node_left_pending_is_prepared_by_the_next(tmp_path: Path)
     asyncio.run(scenario())
 
 
-def test_a_missing_runtime_fails_the_function_until_it_is_there(tmp_path: Path) -> None:
+def test_a_full_disk_fails_the_function_until_there_is_room(tmp_path: Path) -> None:
     house = House(tmp_path)
-    house.runtimes.missing.add("python3.12")
+    house.blobs.is_unreadable = True
 
     async def scenario() -> None:
         async with house.running():
             shown = await house.created()
             assert shown["State"] == "Failed"
-            assert shown["StateReasonCode"] == "InvalidRuntime"
-            assert shown["StateReason"] == "python3.12 is not installed"
+            assert shown["StateReasonCode"] == "InternalError"
+            assert shown["StateReason"] == "The code could not be unpacked: No space left on device"
             assert "LastUpdateStatus" not in shown
-        house.runtimes.missing.clear()
+        house.blobs.is_unreadable = False
         async with house.running():
             assert (await house.settle())["State"] == "Active"
         await house.store.close()
@@ -51,11 +52,20 @@ def test_a_missing_runtime_fails_the_function_until_it_is_there(tmp_path: Path) 
     assert [entry["event"] for entry in logs] == ["function_failed"]
 
 
+def test_a_function_whose_runtime_is_not_here_becomes_active_all_the_same(tmp_path: Path) -> None:
+    async def scenario(house: House) -> None:
+        house.runtimes.missing.add("python3.12")
+        assert (await house.created())["State"] == "Active"
+
+    run(tmp_path, scenario)
+
+
 def test_an_update_of_a_failed_function_makes_it_pending_again(tmp_path: Path) -> None:
     async def scenario(house: House) -> None:
-        house.runtimes.missing.add("provided.al2023")
-        await house.created(Runtime="provided.al2023")
-        answer = await house.call("UpdateFunctionConfiguration", FunctionName="f", Runtime="python3.12")
+        house.blobs.is_unreadable = True
+        assert (await house.created())["State"] == "Failed"
+        house.blobs.is_unreadable = False
+        answer = await house.call("UpdateFunctionConfiguration", FunctionName="f", Timeout=5)
         assert (answer["State"], answer["StateReasonCode"]) == ("Pending", "Creating")
         assert (await house.settle())["State"] == "Active"
 
@@ -64,15 +74,18 @@ def test_an_update_of_a_failed_function_makes_it_pending_again(tmp_path: Path) -
 
 def test_a_failed_update_leaves_the_old_version_running(tmp_path: Path) -> None:
     async def scenario(house: House) -> None:
-        await house.created()
-        house.runtimes.missing.add("provided.al2023")
-        await house.call("UpdateFunctionConfiguration", FunctionName="f", Runtime="provided.al2023")
+        await house.created(Timeout=4)
+        old = (await house.call("GetFunctionConfiguration", FunctionName="f"))["CodeSha256"]
+        house.blobs.is_unreadable = True
+        await house.call("UpdateFunctionCode", FunctionName="f", ZipFile=OTHER)
         shown = await house.settle()
         assert (shown["State"], shown["LastUpdateStatus"]) == ("Active", "Failed")
-        assert shown["LastUpdateStatusReasonCode"] == "InvalidRuntime"
+        assert shown["LastUpdateStatusReasonCode"] == "InternalError"
+        assert shown["CodeSha256"] != old
         await house.call("Invoke", FunctionName="f")
-        assert house.invoker.calls[-1][0].runtime == "python3.12"
-        await house.call("UpdateFunctionConfiguration", FunctionName="f", Runtime="python3.12")
+        assert house.invoker.calls[-1][0].code_key == bytes.hex(base64.b64decode(old))
+        house.blobs.is_unreadable = False
+        await house.call("UpdateFunctionCode", FunctionName="f", ZipFile=OTHER)
         assert (await house.settle())["LastUpdateStatus"] == "Successful"
 
     run(tmp_path, scenario)

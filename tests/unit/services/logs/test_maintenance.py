@@ -59,6 +59,16 @@ def test_trash_is_emptied_in_bounded_steps(monkeypatch: pytest.MonkeyPatch) -> N
     assert logs.rows("log_chunks", "log_streams", "log_trash") == 0
 
 
+def test_a_round_without_work_writes_nothing() -> None:
+    logs = Logs()
+    logs.group("g", "s")
+    logs.put("s", (0, "x"))
+    logs.call("PutRetentionPolicy", logGroupName="g", retentionInDays=1)
+    before = logs.store.writes
+    logs.maintain()
+    assert logs.store.writes == before
+
+
 def test_trash_of_what_is_long_gone_does_no_harm() -> None:
     logs = Logs()
     asyncio.run(logs.store.write(lambda connection: connection.execute(insert(TRASH).values(group_id=77))))

@@ -1,1 +1,0 @@
-"""Nudges between rooms and nodes: the port and the in-process implementation."""
