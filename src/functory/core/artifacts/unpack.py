@@ -116,6 +116,13 @@ def _make_durable(root: Path, files: list[Path]) -> None:
         _sync(path)
 
 
+def make_durable(root: Path) -> None:
+    """Flush a folder of many files and its place in the folder above."""
+    if not _sync_file_system(root):
+        os.sync()
+    _sync(root.parent)
+
+
 def _sync(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:

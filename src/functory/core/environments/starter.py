@@ -7,17 +7,19 @@ init is an `InitFailure`.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from functory.core.environments import failures
+from functory.core.environments import failures, image_start
 from functory.core.environments.entrypoint import refusal as entrypoint_refusal
 from functory.core.environments.environment import Environment, InitFailure
+from functory.core.environments.image_start import ImageRefused, ImageStart
 from functory.core.environments.log_stream import LogStream, stream_name
 from functory.core.environments.port import ArtifactSource, Close, CredentialSource, EndpointHost, RuntimeApiHost
 from functory.core.environments.variables import Surroundings, expand, places, variables
-from functory.core.functions.model import FunctionVersion
+from functory.core.functions.model import FunctionVersion, ImageOverrides
 from functory.core.invocations.log_sink import LogSink
 from functory.kernel.clock import Clock
 from functory.kernel.errors import FunctoryError
@@ -92,8 +94,9 @@ class Starter:
         """
         near = self._with
         log = LogStream(version, stream_name(version, near.clock.epoch_s(), near.ids), near.sink, near.clock)
+        image = await self._image(version, version.image, log) if version.image is not None else None
         try:
-            runtime = await near.runtimes.resolve(version.runtime)
+            runtime = image.runtime if image else await near.runtimes.resolve(version.runtime)
         except RuntimeMissing as error:
             raise StartRefused("Runtime.Unavailable", str(error), log) from error
         code = await near.artifacts.unpack(version.code_key)
@@ -101,15 +104,18 @@ class Starter:
         if refusal:
             log.platform(_init_start(version, runtime))
             raise StartRefused("Runtime.InvalidEntrypoint", refusal, log)
-        sandbox = await near.driver.prepare(self._spec(version, runtime, Mount(code, "/var/task")))
+        spec = self._spec(version, runtime, Mount(code, "/var/task"))
+        sandbox = await near.driver.prepare(image.adapt_spec(spec) if image else spec)
         closers: list[Close] = []
         try:
             environment = Environment(version, sandbox, log, near.clock, on_idle, on_end)
             closers.append(await near.runtime_api.serve(sandbox.runtime_listener, environment.session))
             if sandbox.aws_listener is not None:
                 closers.append(await near.endpoint.serve(sandbox.aws_listener))
-            log.platform(_init_start(version, runtime))
+            if image is None:
+                log.platform(_init_start(version, runtime))
             command = await self._command(version, runtime, argv, sandbox, log)
+            command = image.adapt_command(command, version) if image else command
             environment.launched()
             await sandbox.launch(command, log.output, log.telemetry)
         except BaseException:
@@ -119,6 +125,18 @@ class Starter:
             raise
         self._tasks.spawn(_watch(environment, closers), f"environment {sandbox.id}")
         return environment
+
+    async def _image(self, version: FunctionVersion, overrides: ImageOverrides, log: LogStream) -> ImageStart:
+        """How a container image is started.
+
+        Raises:
+            StartRefused: it cannot be.
+        """
+        folder = await self._with.artifacts.unpack(version.code_key)
+        try:
+            return await asyncio.to_thread(image_start.judge, version, overrides, folder)
+        except ImageRefused as error:
+            raise StartRefused(error.error_type, str(error), log) from error
 
     @staticmethod
     async def initialize(environment: Environment, phase: str, limit_s: float) -> InitFailure | None:
