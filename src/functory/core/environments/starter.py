@@ -229,7 +229,7 @@ def runtime_label(runtime: ReadyRuntime) -> tuple[str, str]:
     if not runtime.version:
         name, _, number = runtime.id.partition(".")
         return name, number
-    return runtime.id.rstrip("x.").rstrip("0123456789."), runtime.version
+    return runtime.id.partition(".")[0].rstrip("0123456789"), runtime.version
 
 
 def _init_report(failure: InitFailure, phase: str) -> str:
