@@ -17,6 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from functory.core.environments import failures
+from functory.core.environments.freezer import Freezer
 from functory.core.environments.log_stream import LogStream
 from functory.core.environments.session import Answer, RuntimeSession
 from functory.core.environments.states import ENVIRONMENT, EnvironmentState
@@ -78,6 +79,7 @@ class Environment:
         sandbox: Sandbox,
         log: LogStream,
         clock: Clock,
+        freezer: Freezer,
         on_idle: Callable[[Environment], None],
         on_end: Callable[[Environment], None],
     ) -> None:
@@ -88,6 +90,7 @@ class Environment:
         self.state = EnvironmentState.STARTING
         self.idle_since = 0.0
         self._clock = clock
+        self._freezer = freezer
         self._loop = asyncio.get_running_loop()
         self._on_idle = on_idle
         self._on_end = on_end
@@ -137,6 +140,7 @@ class Environment:
         if self.state is EnvironmentState.STARTING:
             if not self._init.done():
                 self.state = ENVIRONMENT.check(self.state, EnvironmentState.IDLE)
+                self._freezer.idle()
                 self._init.set_result(None)
         elif self.state is EnvironmentState.BUSY:
             self._finish()
@@ -182,6 +186,7 @@ class Environment:
         Cancellation: the function goes on; its outcome only reaches the log.
         """
         self.state = ENVIRONMENT.check(self.state, EnvironmentState.BUSY)
+        await self._freezer.wake()
         version = self.version
         limit_s = version.timeout_s - spent_s
         run = _Run(invocation, self._loop.create_future(), self._loop.time(), limit_s)
@@ -233,6 +238,7 @@ class Environment:
         if self.state is EnvironmentState.BUSY:
             self.state = ENVIRONMENT.check(self.state, EnvironmentState.IDLE)
             self.idle_since = self._loop.time()
+            self._freezer.idle()
             self._on_idle(self)
 
     def _report(self, run: _Run, outcome: Outcome, extras: str) -> None:
@@ -306,6 +312,7 @@ class Environment:
         if self.state in {EnvironmentState.ENDING, EnvironmentState.ENDED}:
             return
         self.state = ENVIRONMENT.check(self.state, EnvironmentState.ENDING)
+        self._freezer.close()
         self._on_end(self)
 
     def retire(self) -> None:

@@ -97,7 +97,7 @@ class Environments:
         self._settings = settings
         self._driver = neighbours.driver
         self._tasks = TaskScope("core.environments")
-        self._starter = Starter(neighbours, self._tasks)
+        self._starter = Starter(neighbours, self._tasks, settings)
         self._log = log.get("core.environments")
         self._pools: dict[FunctionKey, dict[str, _Pool]] = {}
         self._start_slots = asyncio.Semaphore(settings.parallel_starts or 2 * (os.cpu_count() or 1))

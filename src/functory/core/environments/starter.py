@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from functory.core.environments.environment import Environment, InitFailure
+from functory.core.environments.freezer import Freezer
 from functory.core.environments.log_stream import LogStream, stream_name
 from functory.core.environments.port import ArtifactSource, Close, CredentialSource, EndpointHost, RuntimeApiHost
 from functory.core.environments.variables import Surroundings, expand, places, variables
@@ -22,6 +23,7 @@ from functory.kernel.clock import Clock
 from functory.kernel.errors import FunctoryError
 from functory.kernel.ids import Ids
 from functory.kernel.limits import MIB_PER_VCPU, OPEN_FILES, PROCESSES
+from functory.kernel.settings import EnvironmentSettings
 from functory.kernel.tasks import TaskScope
 from functory.runtimes.port import ReadyRuntime, RuntimeCatalog, RuntimeMissing
 from functory.runtimes.version import runtime_version_arn
@@ -66,9 +68,10 @@ class Starter:
         tasks: owns the watcher of each sandbox; belongs to the pool.
     """
 
-    def __init__(self, neighbours: Neighbours, tasks: TaskScope) -> None:
+    def __init__(self, neighbours: Neighbours, tasks: TaskScope, settings: EnvironmentSettings) -> None:
         self._with = neighbours
         self._tasks = tasks
+        self._settings = settings
 
     async def launch(
         self,
@@ -94,7 +97,8 @@ class Starter:
         sandbox = await near.driver.prepare(self._spec(version, runtime, Mount(code, "/var/task")))
         closers: list[Close] = []
         try:
-            environment = Environment(version, sandbox, log, near.clock, on_idle, on_end)
+            freezer = Freezer(sandbox, self._freeze_after_s(), self._tasks)
+            environment = Environment(version, sandbox, log, near.clock, freezer, on_idle, on_end)
             closers.append(await near.runtime_api.serve(sandbox.runtime_listener, environment.session))
             if sandbox.aws_listener is not None:
                 closers.append(await near.endpoint.serve(sandbox.aws_listener))
@@ -125,6 +129,9 @@ class Starter:
             environment.log.flush()
             environment.log.platform(_init_report(failure, phase))
         return failure
+
+    def _freeze_after_s(self) -> float:
+        return self._settings.freeze_after_s if self._with.driver.capabilities.freeze else -1.0
 
     def _spec(self, version: FunctionVersion, runtime: ReadyRuntime, task: Mount) -> SandboxSpec:
         near = self._with
