@@ -14,6 +14,7 @@ from pathlib import Path
 from functory.core.environments import failures
 from functory.core.environments.entrypoint import refusal as entrypoint_refusal
 from functory.core.environments.environment import Environment, InitFailure
+from functory.core.environments.extension_processes import find_extensions, launch_when_registered, start_extensions
 from functory.core.environments.freezer import Freezer
 from functory.core.environments.log_stream import LogStream, stream_name
 from functory.core.environments.port import ArtifactSource, Close, CredentialSource, EndpointHost, RuntimeApiHost
@@ -104,24 +105,32 @@ class Starter:
         if refusal:
             log.platform(_init_start(version, runtime))
             raise StartRefused("Runtime.InvalidEntrypoint", refusal, log)
-        sandbox = await near.driver.prepare(self._spec(version, runtime, Mount(code, "/var/task")))
+        spec = self._spec(version, runtime, Mount(code, "/var/task"))
+        sandbox = await near.driver.prepare(spec)
         closers: list[Close] = []
         try:
             freezer = Freezer(sandbox, self._freeze_after_s(), self._tasks)
-            environment = Environment(version, sandbox, log, near.clock, freezer, on_idle, on_end)
-            closers.append(await near.runtime_api.serve(sandbox.runtime_listener, environment.session))
+            environment = Environment(version, sandbox, log, near.clock, near.ids, freezer, on_idle, on_end)
+            closers.append(
+                await near.runtime_api.serve(sandbox.runtime_listener, environment.session, environment.extensions)
+            )
             if sandbox.aws_listener is not None:
                 closers.append(await near.endpoint.serve(sandbox.aws_listener))
             log.platform(_init_start(version, runtime))
             command = await self._command(version, runtime, argv, sandbox, log)
             environment.launched()
-            await sandbox.launch(command, log.output, log.telemetry)
+            extensions = find_extensions(spec.mounts)
+            if extensions:
+                await start_extensions(environment, extensions, command.env)
+            else:
+                await sandbox.launch(command, log.output, log.telemetry)
         except BaseException:
             for close in closers:
                 close()
             await sandbox.dispose()
             raise
-        self._tasks.spawn(_watch(environment, closers), f"environment {sandbox.id}")
+        held = command if extensions else None
+        self._tasks.spawn(_watch(environment, closers, held), f"environment {sandbox.id}")
         return environment
 
     @staticmethod
@@ -184,11 +193,17 @@ class Starter:
         return Command(tuple(expand(part, values) for part in argv), env, values["task"])
 
 
-async def _watch(environment: Environment, closers: Sequence[Close]) -> None:
-    """Tell the environment when its runtime ends, and stop serving it."""
+async def _watch(environment: Environment, closers: Sequence[Close], held: Command | None) -> None:
+    """Tell the environment when its runtime ends, and stop serving it when all of it has ended.
+
+    Args:
+        held: the runtime's command when it waits for external extensions to register.
+    """
     try:
-        ended = await environment.sandbox.wait()
-        environment.runtime_ended(ended)
+        if held is None or await launch_when_registered(environment, held):
+            ended = await environment.sandbox.wait()
+            environment.runtime_ended(ended)
+        await environment.gone.wait()
     finally:
         for close in closers:
             close()

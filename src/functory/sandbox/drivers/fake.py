@@ -92,7 +92,7 @@ class FakeSandbox:
         is_frozen: between `freeze` and `thaw`.
         is_disposed: after `dispose`.
         command: what was launched, if anything.
-        companions: what was to accompany it.
+        companions: what was to accompany it, with ``companion_env`` and ``companion_cwd``.
         peak_bytes: what `memory_peak_bytes` tells; tests set it.
     """
 
@@ -110,6 +110,8 @@ class FakeSandbox:
         self.is_disposed = False
         self.command: Command | None = None
         self.companions: tuple[Companion, ...] = ()
+        self.companion_env: Mapping[str, str] = {}
+        self.companion_cwd = ""
         self.peak_bytes = 0
         self._behaviour = behaviour
         self._process: FakeProcess | None = None
@@ -118,6 +120,7 @@ class FakeSandbox:
     async def accompany(self, companions: Sequence[Companion], env: Mapping[str, str], cwd: str) -> None:
         """See `Sandbox`; companions are kept for the test and do nothing by themselves."""
         self.companions = tuple(companions)
+        self.companion_env, self.companion_cwd = dict(env), cwd
 
     async def launch(self, command: Command, output: OutputSink, telemetry: OutputSink) -> None:
         """See `Sandbox`."""

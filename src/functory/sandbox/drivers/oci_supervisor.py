@@ -1,11 +1,11 @@
 """Several processes in one container: a shell that is told over a pipe what to start.
 
 **Theory.** A container of an OCI runtime has one first process; when it ends, everything ends. Extensions must be there
-before the runtime and outlive it, so with companions the first process is ``/bin/sh -s``: it reads commands from its standard
-input, which is a pipe of the node. The node writes one line per process to start (and one to signal the main process),
-and reads from a second pipe who was started under which pid and how it ended. The shell collects orphans as a first process
-must; when the node dies, its input ends, and with it the container. The runtime's own command (``exec``) would cost 20 ms for
-each process, and would die with the main one.
+before the runtime and outlive it, so with companions the first process is ``/bin/sh -s``: it reads commands from its
+standard input, which is a pipe of the node. The node writes one line per process to start (and one to signal the main
+process), and reads from a second pipe who was started under which pid and how it ended. The shell collects orphans as a
+first process must; when the node dies, its input ends, and with it the container. The runtime's own command (``exec``)
+would cost 20 ms for each process, and would die with the main one.
 
 **Cost.** Two small shells per process while it lives, inside the function's own limits. Only functions with external
 extensions have it. A process started so ignores SIGINT and SIGQUIT, as every background process of a shell does.
