@@ -29,6 +29,15 @@ def runtime(request: pytest.FixtureRequest, catalog: Catalog) -> str:
 
 
 @pytest.fixture(scope="session")
+def python(catalog: Catalog) -> None:
+    """Python 3.12 is ready; most functions here are written in it."""
+    try:
+        asyncio.run(catalog.resolve("python3.12"))
+    except RuntimeMissing as missing:
+        pytest.skip(str(missing))
+
+
+@pytest.fixture(scope="session")
 def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
     """A node that isolates."""
     if os.geteuid() != 0:

@@ -119,8 +119,8 @@ def test_a_second_answer_is_refused_and_changes_nothing(shell: Function) -> None
     answer = shell.invoke("again")
     assert (answer.json, answer.error) == ("first", None)
     refused = [line for line in answer.lines if "InvalidStateTransition" in line]
-    assert [line for line in answer.lines if line.endswith("403")]
-    assert any("from RuntimeResponseSent to RuntimeResponseSent" in line for line in refused)
+    assert ["to RuntimeResponseSent failed" in refused[0], "to RuntimeInitError failed" in refused[1]] == [True, True]
+    assert [line[-4:] for line in refused] == ["}403", "}403"]
     assert shell.invoke("fine").json == "fine"
 
 
@@ -250,16 +250,15 @@ tokio = { version = "1", features = ["macros", "rt"] }
 @pytest.fixture(scope="session")
 def rust_program(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     cargo = shutil.which("cargo")
-    if cargo is None or os.environ.get("FUNCTORY_TEST_RUST") != "1":
-        pytest.skip("builds with cargo for minutes; FUNCTORY_TEST_RUST=1 asks for it")
+    if cargo is None:
+        pytest.skip("needs cargo")
     folder = tmp_path_factory.mktemp("rust")
     (folder / "src").mkdir()
     (folder / "src/main.rs").write_text(RUST)
     (folder / "Cargo.toml").write_text(RUST_MANIFEST)
-    return built([cargo, "build", "--quiet"], folder, folder / "target/debug/bootstrap", 600)
+    return built([cargo, "build", "--quiet"], folder, folder / "target/debug/bootstrap", 110)
 
 
-@pytest.mark.timeout(700)
 def test_a_rust_program_answers(node: Node, runtime: str, rust_program: bytes) -> None:
     function = node.deploy({"bootstrap": rust_program}, runtime)
     answer = function.invoke({"say": "ü"})

@@ -69,7 +69,8 @@ def test_a_bootstrap_that_reports_a_failing_init(node: Node) -> None:
 
 
 def test_a_runtime_that_is_not_installed_says_how_to_get_it(node: Node) -> None:
-    with pytest.raises(AssertionError) as raised:
-        node.deploy("", "python3.15")
-    assert "'State': 'Failed'" in str(raised.value)
-    assert "uv python install 3.15" in str(raised.value)
+    answer = node.deploy("", "python3.15").invoke()
+    assert answer.error == "Unhandled"
+    assert answer.json["errorType"] == "Runtime.Unavailable"
+    assert "Runtime python3.15 is not installed on this node" in answer.json["errorMessage"]
+    assert "functory runtimes install python3.15" in answer.json["errorMessage"]

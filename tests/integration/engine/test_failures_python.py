@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.running_node import EXEC, Answer, Function, Node
 
-pytestmark = pytest.mark.root
+pytestmark = [pytest.mark.root, pytest.mark.usefixtures("python")]
 
 DIED = "Status: error\tError Type: Runtime.ExitError"
 LIMIT = 6 * 1024 * 1024 + 100

@@ -16,7 +16,7 @@ import pytest
 from functory.sandbox.recovery import key_of
 from tests.support.running_node import EXEC, Answer, Function, Node, running, until
 
-pytestmark = pytest.mark.root
+pytestmark = [pytest.mark.root, pytest.mark.usefixtures("python")]
 
 COUNTER = """
 import os, threading, time, uuid

@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.running_node import EXEC, Answer, Function, Node
 
-pytestmark = pytest.mark.root
+pytestmark = [pytest.mark.root, pytest.mark.usefixtures("python")]
 
 
 @pytest.fixture(scope="module")

@@ -97,11 +97,13 @@ def test_its_variables_are_lambdas(function: Function, runtime: str) -> None:
     code = "import os, app; result = [dict(os.environ), app.AT_INIT, context.log_stream_name]"
     during, at_init, stream = function.run(code)
     check_variables(during, function, runtime, stream)
-    assert set(at_init) == set(during)
+    assert set(at_init) == set(during) - {"_X_AMZN_TRACE_ID"}
 
 
 def check_variables(seen: dict[str, str], function: Function, runtime: str, stream: str) -> None:
-    assert set(seen) == lambda_variables.names(runtime) | {"MINE"}
+    by_the_interpreter = {"LC_CTYPE"}  # before 3.12, too, where the machine has no locale en_US.UTF-8
+    assert lambda_variables.names(runtime) | {"MINE"} <= set(seen)
+    assert set(seen) <= lambda_variables.names(runtime) | {"MINE"} | by_the_interpreter
     known = lambda_variables.values(runtime, function.name, stream)
     assert {name: seen[name] for name in known} == known
     assert seen["MINE"] == "ü ="

@@ -21,6 +21,7 @@ from types import TracebackType
 from typing import Self
 
 from functory.aws.errors import AwsError
+from functory.core.admission.permits import RETRY_AFTER_S
 from functory.core.environments import failures
 from functory.core.environments.environment import Environment, InitFailure
 from functory.core.environments.scaling import PATIENCE_S, Demand, starts_needed
@@ -226,7 +227,7 @@ class Environments:
                     AwsError(
                         "TooManyRequestsException",
                         "Rate Exceeded.",
-                        members={"Reason": "ConcurrentInvocationLimitExceeded"},
+                        members={"Reason": "ConcurrentInvocationLimitExceeded", "retryAfterSeconds": RETRY_AFTER_S},
                     )
                 )
 
