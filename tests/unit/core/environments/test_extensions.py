@@ -17,7 +17,6 @@ from functory.sandbox.port import Exit, Mount
 from tests.support.engine import FakeRuntime, engine, version
 from tests.support.virtual_time import run_virtual
 
-
 NOBODY = "00000000-0000-4000-8000-000000000000"
 
 
