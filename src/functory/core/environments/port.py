@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
+from functory.core.environments.extensions import Extensions
 from functory.core.environments.session import RuntimeSession
 from functory.core.environments.variables import Credentials
 from functory.core.functions.model import FunctionVersion
@@ -28,8 +29,8 @@ class ArtifactSource(Protocol):
 class RuntimeApiHost(Protocol):
     """Serves the Runtime API of one environment."""
 
-    async def serve(self, listener: socket.socket, session: RuntimeSession) -> Close:
-        """Answer calls that come in on ``listener`` from ``session``."""
+    async def serve(self, listener: socket.socket, session: RuntimeSession, extensions: Extensions) -> Close:
+        """Answer calls that come in on ``listener`` from ``session`` and ``extensions``."""
 
 
 class EndpointHost(Protocol):

@@ -14,6 +14,8 @@ from pathlib import Path
 from functory.core.environments import failures
 from functory.core.environments.entrypoint import refusal as entrypoint_refusal
 from functory.core.environments.environment import Environment, InitFailure
+from functory.core.environments.extension_processes import find_extensions, launch_when_registered, start_extensions
+from functory.core.environments.freezer import Freezer
 from functory.core.environments.log_stream import LogStream, stream_name
 from functory.core.environments.port import ArtifactSource, Close, CredentialSource, EndpointHost, RuntimeApiHost
 from functory.core.environments.variables import Surroundings, expand, places, variables
@@ -23,6 +25,7 @@ from functory.kernel.clock import Clock
 from functory.kernel.errors import FunctoryError
 from functory.kernel.ids import Ids
 from functory.kernel.limits import MIB_PER_VCPU, OPEN_FILES, PROCESSES
+from functory.kernel.settings import EnvironmentSettings
 from functory.kernel.tasks import TaskScope
 from functory.runtimes.port import ReadyRuntime, RuntimeCatalog, RuntimeMissing
 from functory.runtimes.version import runtime_version_arn
@@ -73,9 +76,10 @@ class Starter:
         tasks: owns the watcher of each sandbox; belongs to the pool.
     """
 
-    def __init__(self, neighbours: Neighbours, tasks: TaskScope) -> None:
+    def __init__(self, neighbours: Neighbours, tasks: TaskScope, settings: EnvironmentSettings) -> None:
         self._with = neighbours
         self._tasks = tasks
+        self._settings = settings
 
     async def launch(
         self,
@@ -102,23 +106,32 @@ class Starter:
         if refusal:
             log.platform(_init_start(version, runtime))
             raise StartRefused("Runtime.InvalidEntrypoint", refusal, log)
-        sandbox = await near.driver.prepare(self._spec(version, runtime, _mounts(code, layers)))
+        spec = self._spec(version, runtime, _mounts(code, layers))
+        sandbox = await near.driver.prepare(spec)
         closers: list[Close] = []
         try:
-            environment = Environment(version, sandbox, log, near.clock, on_idle, on_end)
-            closers.append(await near.runtime_api.serve(sandbox.runtime_listener, environment.session))
+            freezer = Freezer(sandbox, self._freeze_after_s(), self._tasks)
+            environment = Environment(version, sandbox, log, near.clock, near.ids, freezer, on_idle, on_end)
+            closers.append(
+                await near.runtime_api.serve(sandbox.runtime_listener, environment.session, environment.extensions)
+            )
             if sandbox.aws_listener is not None:
                 closers.append(await near.endpoint.serve(sandbox.aws_listener))
             log.platform(_init_start(version, runtime))
             command = await self._command(version, runtime, argv, sandbox, log)
             environment.launched()
-            await sandbox.launch(command, log.output, log.telemetry)
+            extensions = find_extensions(spec.mounts)
+            if extensions:
+                await start_extensions(environment, extensions, command.env)
+            else:
+                await sandbox.launch(command, log.output, log.telemetry)
         except BaseException:
             for close in closers:
                 close()
             await sandbox.dispose()
             raise
-        self._tasks.spawn(_watch(environment, closers), f"environment {sandbox.id}")
+        held = command if extensions else None
+        self._tasks.spawn(_watch(environment, closers, held), f"environment {sandbox.id}")
         return environment
 
     @staticmethod
@@ -136,6 +149,9 @@ class Starter:
             environment.log.flush()
             environment.log.platform(_init_report(failure, phase))
         return failure
+
+    def _freeze_after_s(self) -> float:
+        return self._settings.freeze_after_s if self._with.driver.capabilities.freeze else -1.0
 
     def _spec(self, version: FunctionVersion, runtime: ReadyRuntime, own: tuple[Mount, ...]) -> SandboxSpec:
         near = self._with
@@ -178,11 +194,17 @@ class Starter:
         return Command(tuple(expand(part, values) for part in argv), env, values["task"])
 
 
-async def _watch(environment: Environment, closers: Sequence[Close]) -> None:
-    """Tell the environment when its runtime ends, and stop serving it."""
+async def _watch(environment: Environment, closers: Sequence[Close], held: Command | None) -> None:
+    """Tell the environment when its runtime ends, and stop serving it when all of it has ended.
+
+    Args:
+        held: the runtime's command when it waits for external extensions to register.
+    """
     try:
-        ended = await environment.sandbox.wait()
-        environment.runtime_ended(ended)
+        if held is None or await launch_when_registered(environment, held):
+            ended = await environment.sandbox.wait()
+            environment.runtime_ended(ended)
+        await environment.gone.wait()
     finally:
         for close in closers:
             close()
@@ -229,7 +251,7 @@ def runtime_label(runtime: ReadyRuntime) -> tuple[str, str]:
     if not runtime.version:
         name, _, number = runtime.id.partition(".")
         return name, number
-    return runtime.id.rstrip("x.").rstrip("0123456789."), runtime.version
+    return runtime.id.partition(".")[0].rstrip("0123456789"), runtime.version
 
 
 def _init_report(failure: InitFailure, phase: str) -> str:
