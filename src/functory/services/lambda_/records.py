@@ -73,7 +73,7 @@ class Code(msgspec.Struct, frozen=True):
 
 
 class FunctionRecord(msgspec.Struct, frozen=True):
-    """A function apart from its versions."""
+    """A function apart from its versions; ``reserved_concurrency`` is None without a reservation."""
 
     account_id: str
     region: str
@@ -81,6 +81,7 @@ class FunctionRecord(msgspec.Struct, frozen=True):
     tags: dict[str, str] = msgspec.field(default_factory=dict)
     published_version: str = ""
     published_digest: str = ""
+    reserved_concurrency: int | None = None
 
 
 class AliasRecord(msgspec.Struct, frozen=True):
