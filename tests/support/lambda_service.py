@@ -13,6 +13,7 @@ from botocore.validate import ParamValidator
 
 from functory.aws import model
 from functory.aws.errors import AwsError
+from functory.core.admission.permits import Admission
 from functory.core.artifacts.artifacts import Artifacts
 from functory.core.artifacts.image_source import ImageSource
 from functory.core.artifacts.images import Images
@@ -53,6 +54,7 @@ class House:
         self.events = FakeEvents()
         self.clock = SetClock()
         self.ids = SeededIds(7)
+        self.admission = Admission(LambdaSettings())
         self.ctx = CallContext(ACCOUNT, REGION, REQUEST_ID, "http://localhost:4566")
         source = ImageSource(ImageSettings(folders=(str(folder.parent / "layouts"),)))
         self.images = Images(folder, source, "x86_64", is_supported=True)
@@ -65,6 +67,7 @@ class House:
             images=self.images,
             invoker=self.invoker,
             async_events=self.events,
+            reservations=self.admission,
             runtimes=self.runtimes,
             clock=self.clock,
             ids=self.ids,

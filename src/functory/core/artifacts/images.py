@@ -25,7 +25,7 @@ from functory.core.artifacts.image_manifest import (
     parse_manifest,
 )
 from functory.core.artifacts.image_source import ImageSource, Reference
-from functory.core.artifacts.unpack import make_durable, remove
+from functory.core.artifacts.unpack import make_durable, remove, sync
 
 ROOTFS = "rootfs"
 CONFIG = "image.json"
@@ -158,6 +158,7 @@ def _add_places(rootfs: Path) -> None:
 
 def _publish(new: Path, final: Path) -> None:
     new.chmod(0o755)
-    make_durable(new)
+    make_durable(new, [path for path in new.rglob("*") if path.is_file() and not path.is_symlink()])
     if not final.is_dir():
         new.rename(final)
+    sync(final.parent)

@@ -16,7 +16,7 @@ from functory.core.artifacts.images import ROOTFS, read_config
 from functory.core.functions.model import FunctionVersion, ImageOverrides
 from functory.kernel.errors import FunctoryError
 from functory.runtimes.port import ReadyRuntime
-from functory.sandbox.port import Command, SandboxSpec
+from functory.sandbox.port import Command, Mount, SandboxSpec
 
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 """Where a command is looked for when the image has no PATH, as container engines do it."""
@@ -44,6 +44,12 @@ class ImageStart:
     def runtime(self) -> ReadyRuntime:
         """What stands for a runtime where one is needed: it brings nothing of its own."""
         return ReadyRuntime("image", "", self.argv, {}, ())
+
+    @property
+    def mounts(self) -> tuple[Mount, ...]:
+        """Where extensions are looked for: the image's own ``/opt``, as a layer's would be mounted."""
+        opt = inside(self.root, "/opt")
+        return (Mount(opt, "/opt"),) if opt is not None else ()
 
     def adapt_spec(self, spec: SandboxSpec) -> SandboxSpec:
         """The sandbox of a zip function, with the image's root in place of code, interpreter and layers."""

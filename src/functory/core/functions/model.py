@@ -51,6 +51,7 @@ class FunctionVersion:
         custom_log_group: whether LoggingConfig named the group (changes the stream's name).
         dead_letter_arn: DeadLetterConfig.TargetArn or ``""``.
         image: set for a container image; ``code_key`` is its digest then, ``runtime`` and ``handler`` are ``""``.
+        layer_keys: blob keys of the layers' zips, in the order of ``Layers``: later ones override earlier ones in ``/opt``.
     """
 
     account_id: str
@@ -73,6 +74,7 @@ class FunctionVersion:
     custom_log_group: bool = False
     dead_letter_arn: str = ""
     image: ImageOverrides | None = None
+    layer_keys: tuple[str, ...] = ()
 
     @property
     def arn(self) -> str:

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from functory.core.calls import CallContext
 from functory.core.functions.names import FunctionRef
-from functory.services.lambda_ import errors, images, names, rows, rules, view
+from functory.services.lambda_ import errors, images, layers_rules, names, rows, rules, view
 from functory.services.lambda_.configuration import check_idle, key_of, need_latest
 from functory.services.lambda_.packages import check_storage
 from functory.services.lambda_.records import Code, Config, Image, Stamp, VersionRecord
@@ -60,6 +60,7 @@ def _checked(conn: Connection, ref: FunctionRef, params: dict[str, Any], code: C
     check_idle(latest)
     images.check_update(params, image=latest.config.image is not None)  # it may be another function of that name by now
     check_storage(conn, ref.account_id, ref.region, code)
+    layers_rules.check_sizes(latest.config.layers, code.unzipped_bytes)
     return latest
 
 

@@ -13,9 +13,9 @@ from functory.aws import model
 from functory.core.calls import CallContext
 from functory.core.functions.model import LATEST
 from functory.core.functions.names import FunctionRef
-from functory.services.lambda_ import errors, images, names, rows, rules, view
+from functory.services.lambda_ import errors, images, layers, layers_rules, names, rows, rules, view
 from functory.services.lambda_.lifecycle import State, UpdateStatus
-from functory.services.lambda_.records import Config, Image, VersionRecord
+from functory.services.lambda_.records import Code, Config, Image, VersionRecord
 from functory.services.lambda_.room import Room
 
 
@@ -117,6 +117,21 @@ def with_image(config: Config, image: Image | None, params: Mapping[str, Any]) -
     return msgspec.structs.replace(config, image=images.configured(image, params.get("ImageConfig")))
 
 
+def layered(conn: Connection, ctx: CallContext, config: Config, params: Mapping[str, Any], code: Code) -> Config:
+    """Part of a unit of work: a configuration with the layers that were given; without the member the old ones stay.
+
+    Args:
+        code: what the function will have, for the size of both together.
+
+    Raises:
+        AwsError: they cannot be.
+    """
+    if "Layers" in params:
+        config = msgspec.structs.replace(config, layers=layers.chosen(conn, ctx, params["Layers"]))
+    layers_rules.check_sizes(config.layers, code.unzipped_bytes)
+    return config
+
+
 _PLAIN = {
     "Runtime": "runtime",
     "Role": "role",
@@ -156,7 +171,9 @@ class ConfigurationApi:
             rules.check_revision(params.get("RevisionId"), latest.revision_id)
             check_idle(latest)
             images.check_members(params, {}, image=latest.config.image is not None)
-            record = latest.changed(stamp, config=changed_config(latest.config, params))
+            config = layered(conn, ctx, changed_config(latest.config, params), params, latest.code)
+            record = latest.changed(stamp, config=config)
+            rows.touch_packages(conn, [layer.key for layer in latest.config.layers], stamp.now)
             rows.put_version(conn, record)
             return record
 
