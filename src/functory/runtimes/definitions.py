@@ -8,6 +8,7 @@ identifier without a file is unknown.
 from __future__ import annotations
 
 import datetime
+import platform
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,20 +22,36 @@ Language = Literal["python", "nodejs", "provided"]
 FOLDER = Path(__file__).parent / "definitions"
 
 
+def machine() -> str:
+    """This machine's processor: ``x86_64``, ``arm64``, or what the machine calls it."""
+    name = platform.machine().lower()
+    return {"amd64": "x86_64", "aarch64": "arm64"}.get(name, name)
+
+
 class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A package of a registry that carries an interpreter.
 
     Attributes:
         registry: whose client fetches it.
-        package: its name; ``{os}`` and ``{arch}`` stand for Node's names of this platform (``linux``, ``x64``).
+        package: its name; ``{os}`` and ``{arch}`` stand for Node's names of this platform (``linux``, ``x64``). Maven's is
+            ``group:artifact``.
         version: exact.
-        file: path of the interpreter inside the archive.
+        file: path of the interpreter inside the archive, or of its folder; ``{machine}`` is ``x86_64`` or ``arm64``.
+        classifier: which of the files under that name, with Maven; ``{machine}`` as above.
+        sha256: of the file for each machine it exists for; empty where the registry's client checks what it brings.
     """
 
-    registry: Literal["npm", "pypi"]
+    registry: Literal["npm", "pypi", "maven"]
     package: str
     version: str
     file: str
+    classifier: str = ""
+    sha256: dict[str, str] = {}
+
+    @property
+    def is_for_this_machine(self) -> bool:
+        """Whether there is one for this processor."""
+        return not self.sha256 or machine() in self.sha256
 
 
 class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -70,7 +87,7 @@ class Definition:
         is_preview: whether AWS offers it as a public preview only.
         get: commands that bring an interpreter to this machine.
         pack: exact version by PyPI name of what the runtime folder holds.
-        sources: packages that carry the interpreter, best first.
+        sources: packages that carry the interpreter for this machine, best first.
     """
 
     id: str
@@ -111,7 +128,7 @@ def parse(document: Mapping[str, Any]) -> Definition:
         is_preview=file.preview,
         get=file.get,
         pack=file.pack,
-        sources=file.source,
+        sources=tuple(source for source in file.source if source.is_for_this_machine),
     )
 
 
