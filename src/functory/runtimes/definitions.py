@@ -87,7 +87,7 @@ class Definition:
         is_preview: whether AWS offers it as a public preview only.
         get: commands that bring an interpreter to this machine.
         pack: exact version by PyPI name of what the runtime folder holds.
-        sources: packages that carry the interpreter for this machine, best first.
+        sources: packages that carry the interpreter, best first.
     """
 
     id: str
@@ -110,7 +110,7 @@ class Definition:
 
 
 def parse(document: Mapping[str, Any]) -> Definition:
-    """A definition from the content of its file.
+    """A definition from the content of its file. Sources for other processors are left out.
 
     Raises:
         msgspec.ValidationError: the content has not the shape of a definition.

