@@ -115,8 +115,8 @@ def place(path: PurePosixPath, version: str) -> PurePosixPath | None:
             return (
                 path if root == name and "test" not in module and not module.startswith(("_tkinter", "xxlimited")) else None
             )
-        case ("lib", root, *rest):
-            is_unwanted = _UNWANTED & set(rest) or rest[0].startswith("config-")
+        case ("lib", root, first, *rest):
+            is_unwanted = _UNWANTED & {first, *rest} or first.startswith("config-")
             return path if root == name and not is_unwanted else None
     return None
 

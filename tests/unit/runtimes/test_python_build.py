@@ -97,6 +97,7 @@ def test_everybody_may_read_and_run_it_whatever_the_umask(tmp_path: Path, work: 
         ("libffi.so", None),
         ("include/python3.12/Python.h", None),
         ("lib/engines-3/afalg.so", None),
+        ("lib/libssl.so", None),
         ("lib/python3.12/json/decoder.py", "lib/python3.12/json/decoder.py"),
         ("lib/python3.12/unittest/case.py", "lib/python3.12/unittest/case.py"),
         ("lib/python3.12/ensurepip/__init__.py", "lib/python3.12/ensurepip/__init__.py"),
