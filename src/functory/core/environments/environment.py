@@ -228,7 +228,6 @@ class Environment:
         Cancellation: the function goes on; its outcome only reaches the log.
         """
         self.state = ENVIRONMENT.check(self.state, EnvironmentState.BUSY)
-        await self._freezer.wake()
         version = self.version
         limit_s = version.timeout_s - spent_s
         run = _Run(invocation, self._loop.create_future(), self._clock.monotonic_s() - spent_s, limit_s)
@@ -238,6 +237,9 @@ class Environment:
         if invocation.want_tail:
             self.log.begin_tail()
         self.log.platform(f"START RequestId: {invocation.request_id} Version: {version.version}")
+        await self._freezer.wake()
+        if run.future.done():  # it ended while it was woken
+            return run.future.result()
         headers = [
             ("Content-Type", "application/json"),
             ("Lambda-Runtime-Aws-Request-Id", invocation.request_id),
