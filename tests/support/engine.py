@@ -243,6 +243,9 @@ class FakeArtifacts:
     async def unpack(self, key: str) -> Path:
         return Path("/nowhere") / key
 
+    async def merge(self, keys: Sequence[str]) -> Path:
+        return Path("/nowhere") / "+".join(keys)
+
 
 class FakeEndpoint:
     url = "http://127.0.0.1:4566"

@@ -240,7 +240,6 @@ class Environment:
         Cancellation: the function goes on; its outcome only reaches the log.
         """
         self.state = ENVIRONMENT.check(self.state, EnvironmentState.BUSY)
-        await self._freezer.wake()
         version = self.version
         limit_s = version.timeout_s - spent_s
         run = _Run(invocation, self._loop.create_future(), self._clock.monotonic_s() - spent_s, limit_s)
@@ -253,6 +252,9 @@ class Environment:
         self.log.platform(f"START RequestId: {invocation.request_id} Version: {version.version}")
         if self.log.takes_records:
             self.log.record(platform_events.start(invocation.request_id, version.version, invocation.trace_id))
+        await self._freezer.wake()
+        if run.future.done():  # it ended while it was woken
+            return run.future.result()
         headers = [
             ("Content-Type", "application/json"),
             ("Lambda-Runtime-Aws-Request-Id", invocation.request_id),

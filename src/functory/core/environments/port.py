@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -17,10 +17,13 @@ Close = Callable[[], None]
 
 
 class ArtifactSource(Protocol):
-    """Where a function's code is."""
+    """Where a function's code and its layers are."""
 
     async def unpack(self, key: str) -> Path:
         """The folder with the unpacked code of a blob key; made once per content, read-only for everyone."""
+
+    async def merge(self, keys: Sequence[str]) -> Path:
+        """The folder that shows several packages as one, later ones over earlier ones; made once per list of keys."""
 
 
 class RuntimeApiHost(Protocol):

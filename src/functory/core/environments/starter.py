@@ -7,7 +7,7 @@ init is an `InitFailure`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -107,11 +107,12 @@ class Starter:
         except RuntimeMissing as error:
             raise StartRefused("Runtime.Unavailable", str(error), log) from error
         code = await near.artifacts.unpack(version.code_key)
-        argv, refusal = _argv(runtime, code)
+        layers = await near.artifacts.merge(version.layer_keys) if version.layer_keys else None
+        argv, refusal = _argv(runtime, {"{task}": code} | ({"{opt}": layers} if layers else {}))
         if refusal:
             _tell_init_start(log, version, runtime, phase)
             raise StartRefused("Runtime.InvalidEntrypoint", refusal, log)
-        spec = self._spec(version, runtime, Mount(code, "/var/task"))
+        spec = self._spec(version, runtime, _mounts(code, layers))
         sandbox = await near.driver.prepare(spec)
         closers: list[Close] = []
         try:
@@ -160,11 +161,11 @@ class Starter:
     def _freeze_after_s(self) -> float:
         return self._settings.freeze_after_s if self._with.driver.capabilities.freeze else -1.0
 
-    def _spec(self, version: FunctionVersion, runtime: ReadyRuntime, task: Mount) -> SandboxSpec:
+    def _spec(self, version: FunctionVersion, runtime: ReadyRuntime, own: tuple[Mount, ...]) -> SandboxSpec:
         near = self._with
         return SandboxSpec(
             id=f"fn-{near.ids.hex(16)}",
-            mounts=(task, *(Mount(mount.source, mount.target) for mount in runtime.mounts), *near.mounts),
+            mounts=(*own, *(Mount(mount.source, mount.target) for mount in runtime.mounts), *near.mounts),
             limits=Limits(
                 memory_mib=version.memory_mib,
                 vcpu=max(INIT_VCPU, version.memory_mib / MIB_PER_VCPU),
@@ -217,16 +218,26 @@ async def _watch(environment: Environment, closers: Sequence[Close], held: Comma
             close()
 
 
-def _argv(runtime: ReadyRuntime, code: Path) -> tuple[tuple[str, ...], str]:
-    """The command, looked up in the package where the function brings its own; or why there is none, as AWS says it."""
+def _mounts(code: Path, layers: Path | None) -> tuple[Mount, ...]:
+    """What the function brings: its code and, when it has layers, ``/opt``."""
+    task = Mount(code, "/var/task")
+    return (task, Mount(layers, "/opt")) if layers else (task,)
+
+
+def _argv(runtime: ReadyRuntime, folders: Mapping[str, Path]) -> tuple[tuple[str, ...], str]:
+    """The command, looked up in code and layers where the function brings its own; or why there is none, as AWS says it.
+
+    Args:
+        folders: ``{task}`` and, when there are layers, ``{opt}`` -> the folder of the host that is seen there.
+    """
     if not runtime.entrypoints:
         return runtime.argv, ""
     for entrypoint in runtime.entrypoints:
         folder, _, name = entrypoint.partition("/")
-        file = code / name
-        if folder == "{task}" and file.is_file():
+        if folder in folders and (file := folders[folder] / name).is_file():
             why_not = entrypoint_refusal(file)
-            return (entrypoint, *runtime.argv[1:]), f"fork/exec /var/task/{name}: {why_not}" if why_not else ""
+            shown = expand(entrypoint, places({}))
+            return (entrypoint, *runtime.argv[1:]), f"fork/exec {shown}: {why_not}" if why_not else ""
     shown = " ".join(expand(entrypoint, places({})) for entrypoint in runtime.entrypoints)
     return (), f"Couldn't find valid bootstrap(s): [{shown}]"
 
@@ -263,7 +274,7 @@ def runtime_label(runtime: ReadyRuntime) -> tuple[str, str]:
     if not runtime.version:
         name, _, number = runtime.id.partition(".")
         return name, number
-    return runtime.id.rstrip("x.").rstrip("0123456789."), runtime.version
+    return runtime.id.partition(".")[0].rstrip("0123456789"), runtime.version
 
 
 def _init_report(failure: InitFailure, phase: str) -> str:
