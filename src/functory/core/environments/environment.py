@@ -24,6 +24,7 @@ from functory.core.environments.log_stream import LogStream
 from functory.core.environments.session import Answer, RuntimeSession
 from functory.core.environments.shutdown import ShutdownReason, shut_down
 from functory.core.environments.states import ENVIRONMENT, EnvironmentState
+from functory.core.environments.telemetry import Telemetry
 from functory.core.functions.model import FunctionVersion
 from functory.core.invocations.outcome import Invocation, Outcome, OutcomeKind
 from functory.kernel.clock import Clock
@@ -92,6 +93,7 @@ class Environment:
         clock: Clock,
         ids: Ids,
         freezer: Freezer,
+        telemetry: Telemetry,
         on_idle: Callable[[Environment], None],
         on_end: Callable[[Environment], None],
     ) -> None:
@@ -104,6 +106,7 @@ class Environment:
         self.idle_since = 0.0
         self._clock = clock
         self._freezer = freezer
+        self.telemetry = telemetry
         self._loop = asyncio.get_running_loop()
         self._on_idle = on_idle
         self._on_end = on_end
@@ -416,7 +419,9 @@ class Environment:
         Cancellation: what was left is killed by the driver's own end.
         """
         if self.extensions:
+            self.telemetry.flush()
             await shut_down(self.sandbox, self.extensions, self._reason, self._clock, has_runtime=self._ended is None)
+        self.telemetry.close()
         await self.sandbox.dispose()
         self.gone.set()
         if self.state is EnvironmentState.ENDING:

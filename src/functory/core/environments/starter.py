@@ -18,6 +18,7 @@ from functory.core.environments.extension_processes import find_extensions, laun
 from functory.core.environments.freezer import Freezer
 from functory.core.environments.log_stream import LogStream, stream_name
 from functory.core.environments.port import ArtifactSource, Close, CredentialSource, EndpointHost, RuntimeApiHost
+from functory.core.environments.telemetry import Telemetry
 from functory.core.environments.variables import Surroundings, expand, places, variables
 from functory.core.functions.model import FunctionVersion
 from functory.core.invocations.log_sink import LogSink
@@ -117,10 +118,9 @@ class Starter:
         closers: list[Close] = []
         try:
             freezer = Freezer(sandbox, self._freeze_after_s(), self._tasks)
-            environment = Environment(version, sandbox, log, near.clock, near.ids, freezer, on_idle, on_end)
-            closers.append(
-                await near.runtime_api.serve(sandbox.runtime_listener, environment.session, environment.extensions)
-            )
+            telemetry = Telemetry(sandbox, log, self._tasks)
+            environment = Environment(version, sandbox, log, near.clock, near.ids, freezer, telemetry, on_idle, on_end)
+            closers.append(await near.runtime_api.serve(sandbox.runtime_listener, environment))
             if sandbox.aws_listener is not None:
                 closers.append(await near.endpoint.serve(sandbox.aws_listener))
             _tell_init_start(log, version, runtime, phase)
@@ -156,6 +156,7 @@ class Starter:
             environment.log.platform(_init_report(failure, phase))
         if environment.log.takes_records:
             _record_init_end(environment, failure, phase)
+        environment.telemetry.init_is_over()
         return failure
 
     def _freeze_after_s(self) -> float:
