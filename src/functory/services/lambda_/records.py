@@ -47,6 +47,9 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         environment: None when it was never set.
         log_group: as given in LoggingConfig, ``""`` for the default.
+        log_format: ``Text`` or ``JSON``.
+        application_log_level: with JSON, else ``""``.
+        system_log_level: with JSON, else ``""``.
         vpc_shown: whether an (empty) VpcConfig was given, which AWS then shows.
         image: of a container image, None for a zip; ``runtime`` and ``handler`` are ``""`` then.
         layers: in order.
@@ -62,6 +65,9 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     architecture: str = "x86_64"
     environment: dict[str, str] | None = None
     log_group: str = ""
+    log_format: str = "Text"
+    application_log_level: str = ""
+    system_log_level: str = ""
     vpc_shown: bool = False
     image: Image | None = None
     layers: tuple[LayerUse, ...] = ()
@@ -286,6 +292,9 @@ class VersionRecord(msgspec.Struct, frozen=True, kw_only=True):
             environment=config.environment or {},
             role=config.role,
             log_group=config.log_group or default_group,
+            log_format=config.log_format,
+            application_log_level=config.application_log_level,
+            system_log_level=config.system_log_level,
             custom_log_group=config.log_group not in ("", default_group),
             image=config.image.overrides if config.image else None,
             layer_keys=tuple(layer.key for layer in config.layers),

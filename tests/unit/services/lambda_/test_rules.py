@@ -26,8 +26,6 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("CreateFunction", {"TracingConfig": {"Mode": "Active"}}, "TracingConfig.Mode Active"),
     ("CreateFunction", {"FileSystemConfigs": [{"Arn": "a", "LocalMountPath": "/mnt/x"}]}, "FileSystemConfigs"),
     ("CreateFunction", {"SnapStart": {"ApplyOn": "PublishedVersions"}}, "SnapStart.ApplyOn PublishedVersions"),
-    ("CreateFunction", {"LoggingConfig": {"LogFormat": "JSON"}}, "LoggingConfig.LogFormat JSON"),
-    ("CreateFunction", {"LoggingConfig": {"SystemLogLevel": "INFO"}}, "LoggingConfig.SystemLogLevel"),
     ("CreateFunction", {"Code": {"S3Bucket": "bucket"}}, "Code.S3Bucket"),
     ("CreateFunction", {"Code": {"S3ObjectStorageMode": "REFERENCE"}}, "Code.S3ObjectStorageMode"),
     ("CreateFunction", {"DurableConfig": {}}, "DurableConfig"),
