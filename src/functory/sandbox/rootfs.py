@@ -124,6 +124,9 @@ class RootTemplates:
         root = self.folder / f"image-{key}"
         network_files = [self.root_for(()) / name for name in _NETWORK_FILES]
         with self._making:
+            if root in self._images and not os.path.samestat(root.stat(), image.stat()):
+                linux.detach(root)  # the image was removed and made anew since
+                self._images.remove(root)
             if root not in self._images:
                 for target in wanted:
                     _make_target(image, target)
