@@ -40,7 +40,7 @@ class Place:
         root: the root folder.
         dev: folder that becomes ``/dev``.
         tmp: folder that becomes ``/tmp``.
-        network: path that names the network namespace.
+        network: path that names the network namespace; empty: the host's.
         cgroup: absolute cgroup path, below the hierarchy's root.
         first_id: first host uid and gid of the sandbox's private range.
         machine: ``os.uname().machine``.
@@ -88,7 +88,7 @@ def cpu_quota_us(vcpu: float) -> int:
 
 def _namespaces(network: str) -> list[dict[str, str]]:
     private = [{"type": kind} for kind in ("pid", "mount", "ipc", "uts", "cgroup", "user")]
-    return [*private, {"type": "network", "path": network}]
+    return [*private, {"type": "network", "path": network}] if network else private
 
 
 def _mapping(first_id: int) -> dict[str, int]:

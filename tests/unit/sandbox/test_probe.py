@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -34,6 +35,12 @@ def test_process_is_taken_when_asked_for_without_any_probe(tmp_path: Path) -> No
     driver = asyncio.run(pick_driver(SandboxSettings(driver="process"), tmp_path))
     assert isinstance(driver, ProcessDriver)
     assert not driver.capabilities.isolation
+
+
+@pytest.mark.parametrize("settings", [{"network": "nat"}, {"network": "none"}, {"host_ports": (80,)}])
+def test_process_is_refused_with_a_network_that_it_cannot_give(settings: dict[str, Any], tmp_path: Path) -> None:
+    with pytest.raises(SandboxError, match="impossible with the driver process"):
+        asyncio.run(pick_driver(SandboxSettings(driver="process", **settings), tmp_path))
 
 
 def test_oci_that_cannot_work_is_an_error_that_says_what_helps(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from functory.sandbox import idmap, linux, network, oci_spec, process_tree
 from functory.sandbox.cgroups import Hierarchy
 from functory.sandbox.child import Child, OutputPipe, reap_if_ended
 from functory.sandbox.identity import IdRanges
+from functory.sandbox.outbound import Outbound
 from functory.sandbox.port import Command, Exit, Mount, OutputSink, SandboxError, SandboxSpec
 from functory.sandbox.rootfs import RootTemplates
 from functory.sandbox.scratch import Scratch
@@ -59,6 +60,7 @@ class Shared:
     roots: RootTemplates
     scratch: Scratch
     ids: IdRanges
+    outbound: Outbound
     executor: Executor
     watched: set[int] = field(default_factory=set)
     spawning: threading.Lock = field(default_factory=threading.Lock)
@@ -72,8 +74,8 @@ class OciSandbox:
     def __init__(self, spec: SandboxSpec, shared: Shared, on_disposed: Callable[[OciSandbox], None]) -> None:
         self.id = spec.id
         self.paths: Mapping[str, str] = {"/tmp": "/tmp"} | {mount.target: mount.target for mount in spec.mounts}  # noqa: S108
-        self.runtime_address = f"{network.ADDRESS}:{network.RUNTIME_PORT}"
-        self.aws_address = f"{network.ADDRESS}:{network.AWS_PORT}" if spec.aws_endpoint else None
+        self.runtime_address = ""  # known when the network is made
+        self.aws_address: str | None = None
         self._spec = spec
         self._shared = shared
         self._on_disposed = on_disposed
@@ -106,10 +108,11 @@ class OciSandbox:
         made = self._require_network()
         self.runtime_listener = made.runtime_listener
         self.aws_listener = made.aws_listener
+        self.runtime_address, self.aws_address = made.runtime_address, made.aws_address
 
     def _make(self) -> None:
         """In a thread."""
-        self._network = network.create(aws_endpoint=self._spec.aws_endpoint)
+        self._network = self._shared.outbound.make(aws_endpoint=self._spec.aws_endpoint)
         tmp = self._folder / "tmp"
         tmp.mkdir(parents=True, mode=0o755)
         self._shared.scratch.create(tmp, self._spec.limits.tmp_mib)
@@ -187,7 +190,7 @@ class OciSandbox:
             root=self._root,
             dev=self._shared.roots.dev,
             tmp=self._folder / "tmp",
-            network=f"/proc/{os.getpid()}/fd/{self._require_network().fd}",
+            network=self._require_network().path,
             cgroup=self._group_path,
             first_id=self._first_id,
             machine=os.uname().machine,
