@@ -102,9 +102,19 @@ async def _run(settings: Settings, ready: Callable[[ReadyInfo], None]) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    async with node(settings) as info:
-        ready(info)
-        await stop.wait()
+    try:
+        async with node(settings) as info:
+            ready(info)
+            await stop.wait()
+    except ExceptionGroup as group:
+        raise _sole_cause(group) from group
+
+
+def _sole_cause(error: Exception) -> Exception:
+    """What a group of groups is about when that is one error: task groups wrap whatever passes through them."""
+    while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error
 
 
 @contextlib.asynccontextmanager

@@ -7,8 +7,9 @@ A complete request is handed to a plain function as an `Exchange`; the answer ma
 (long polls).
 
 Bounds: a head over `HEADER_BYTES` is answered 431; a body over what ``body_limit`` allows is read and thrown away (up to
-`DISCARD_BYTES`) and the exchange is marked `Exchange.oversize`, so that the application can answer in its own words. A
-connection that makes no progress within its time limit is closed by a sweep, without a timer per request.
+`DISCARD_BYTES`; when more is announced, it is not waited for) and the exchange is marked `Exchange.oversize`, so that the
+application can answer in its own words. A connection that makes no progress within its time limit is closed by a sweep,
+without a timer per request.
 
 It does not speak TLS or HTTP/2. ADR 0005 says why it exists; its cost is that it is ours to keep.
 """
@@ -216,15 +217,15 @@ class _Connection(asyncio.Protocol):
         self._request = request
         self._limit = self._server.body_limit(request)
         declared = self._headers.get("content-length", "")
-        if declared.isdigit() and int(declared) > self._limit:
-            self._oversize = True
-        if self._headers.get("expect", "").lower() == "100-continue":
-            if self._oversize:
-                # the client has sent no body yet and is told not to
-                self._complete(keep_alive=False)
-                self._closing = True
-            elif self._transport is not None and self._current is None:
-                self._transport.write(_CONTINUE)
+        length = int(declared) if declared.isdigit() else 0
+        self._oversize = length > self._limit
+        asks_first = self._headers.get("expect", "").lower() == "100-continue"
+        if self._oversize and (asks_first or length > DISCARD_BYTES):
+            # nobody reads such a body: the client is told before it sends it
+            self._complete(keep_alive=False)
+            self._closing = True
+        elif asks_first and self._transport is not None and self._current is None:
+            self._transport.write(_CONTINUE)
 
     def on_body(self, body: bytes) -> None:
         self._body_bytes += len(body)

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 
 from functory.aws.http import HttpRequest, HttpResponse
-from functory.net.http1 import Exchange, Http1Server
+from functory.net.http1 import DISCARD_BYTES, Exchange, Http1Server
 
 LIMIT = 1000
 
@@ -62,6 +62,11 @@ def test_a_body_beyond_the_limit_is_discarded_and_the_connection_lives_on() -> N
     answer = talk(big + b"GET /next?ok HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", shut=False)
     assert b"413" in answer.split(b"\r\n")[0]
     assert answer.endswith(b"ok")
+
+
+def test_a_body_far_beyond_the_limit_is_refused_before_it_comes() -> None:
+    head = f"POST /big HTTP/1.1\r\nHost: x\r\nContent-Length: {DISCARD_BYTES + 1}\r\n\r\n".encode()
+    assert talk(head, shut=False).startswith(b"HTTP/1.1 413")
 
 
 def test_a_client_that_asks_first_is_told_to_go_on_or_not() -> None:

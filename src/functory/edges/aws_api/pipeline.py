@@ -8,7 +8,8 @@
 6. serialise its result, or the error, in the caller's protocol.
 
 Anything that escapes an operation and is not an `AwsError` is our fault: it is logged once with its traceback and answered
-as the service's internal error. This is the one place of the edge that catches everything.
+as the service's internal error. This is the one place of the edge that catches everything. A store that refuses (a full
+disk) is no defect: its sentence is logged, without a traceback for every request that meets it.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from collections.abc import Awaitable, Callable
 from functools import lru_cache
 from typing import Protocol
 
-from functory.aws import codec, model, sigv4
+from functory.aws import codec, hosts, model, sigv4
 from functory.aws.errors import AwsError
 from functory.aws.http import HttpRequest, HttpResponse
 from functory.aws.routing import Route, Router
@@ -127,10 +128,10 @@ class Pipeline:
         if found is not None:
             return found
         scope = sigv4.parse_scope(request)
+        by_host = hosts.parse(request.headers.get("host", "")).region or self._settings.default_region
         if scope is None:
-            return self._settings.default_account, self._settings.default_region
-        account = sigv4.account_id(scope.access_key, self._settings.default_account)
-        return account, scope.region or self._settings.default_region
+            return self._settings.default_account, by_host
+        return sigv4.account_id(scope.access_key, self._settings.default_account), scope.region or by_host
 
     async def _guard(
         self, call: Callable[[], Awaitable[HttpResponse]], service: str, protocol: str, request_id: str

@@ -128,7 +128,13 @@ class FunctionsApi:
 
 
 def _delete_version(conn: Connection, ref: FunctionRef) -> None:
-    """Delete one version; an absent one is no error, as on AWS."""
+    """Part of a unit of work: delete one version.
+
+    Raises:
+        AwsError: there is no such version, or aliases lead to it.
+    """
+    if rows.get_version(conn, key_of(ref), ref.qualifier) is None:
+        raise errors.not_found(ref.qualified_arn)
     aliases = rows.aliases_of_version(conn, key_of(ref), ref.qualifier)
     if aliases:
         raise errors.conflict(f"Unable to delete version because the following aliases reference it: [{', '.join(aliases)}]")

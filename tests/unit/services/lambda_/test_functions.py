@@ -238,7 +238,18 @@ def test_one_version_can_be_deleted_unless_an_alias_leads_to_it(tmp_path: Path) 
         assert house.invoker.removed == [("123456789012", "eu-central-1", "f", "1")]
         assert (await house.refused("GetFunction", FunctionName="f:1"))[0] == "ResourceNotFoundException"
         assert (await house.call("GetFunction", FunctionName="f"))["Configuration"]["Version"] == "$LATEST"
-        assert await house.call("DeleteFunction", FunctionName="f:9") == {"StatusCode": 204}
+
+    run(tmp_path, scenario)
+
+
+def test_an_absent_version_cannot_be_deleted(tmp_path: Path) -> None:
+    async def scenario(house: House) -> None:
+        await house.created()
+        assert await house.refused("DeleteFunction", FunctionName="f:9") == (
+            "ResourceNotFoundException",
+            "Function not found: arn:aws:lambda:eu-central-1:123456789012:function:f:9",
+        )
+        assert house.invoker.removed == []
 
     run(tmp_path, scenario)
 
