@@ -106,8 +106,6 @@ async def probe(runtime: Path, run_dir: Path) -> str:
 
 async def try_runtime(runtime: Path, run_dir: Path) -> str:
     """Run one real sandbox; why it failed, or ``""``."""
-    if runtime.name == "runsc":
-        return "runsc is not supported yet"
     folder = run_dir / f"probe-{runtime.name}-{os.getpid()}"
     driver = OciDriver(runtime, folder)
     try:
@@ -141,7 +139,7 @@ async def doctor(settings: SandboxSettings, run_dir: Path) -> list[Check]:
     checks = [_check_system(), _check_root(), _check_cgroups(), _check_loop(), _check_mkfs()]
     checks.append(await _check_network(settings, run_dir))
     works = False
-    for name in dict.fromkeys((*_names(settings), *CANDIDATES)):
+    for name in dict.fromkeys((*_names(settings), *CANDIDATES, *_if_installed("runsc"))):
         runtime = find_runtime(name)
         if runtime is None:
             checks.append(Check(f"OCI runtime {name}", ok=False, detail="not installed", advice=_INSTALL))
@@ -187,6 +185,10 @@ def _remember(file: Path, result: _Remembered) -> None:
 
 def _names(settings: SandboxSettings) -> tuple[str, ...]:
     return CANDIDATES if settings.oci_runtime == "auto" else (settings.oci_runtime,)
+
+
+def _if_installed(name: str) -> tuple[str, ...]:
+    return (name,) if find_runtime(name) else ()
 
 
 def _fingerprint(runtime: Path) -> str:

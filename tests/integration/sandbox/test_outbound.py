@@ -60,8 +60,7 @@ def world() -> Iterator[Outside]:
 
 
 def driver_with(run_dir: Path, wish: Wish) -> OciDriver:
-    probed = oci_driver(run_dir)
-    return OciDriver(probed._runtime, run_dir, wish=wish)  # type: ignore[attr-defined]
+    return oci_driver(run_dir, wish=wish)
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from functory.sandbox import probe as probing
 from functory.sandbox.drivers.oci import OciDriver
 from functory.sandbox.drivers.process import ProcessDriver
 from functory.sandbox.port import SandboxError
-from functory.sandbox.probe import pick_driver, probe
+from functory.sandbox.probe import pick_driver
 
 
 def remember(run_dir: Path, runtime: Path, reason: str) -> None:
@@ -62,10 +62,3 @@ def test_what_was_found_is_remembered(tmp_path: Path, runtime: Path) -> None:
     remember(run_dir, runtime, "it has a cold")
     with pytest.raises(SandboxError, match="it has a cold"):
         asyncio.run(pick_driver(SandboxSettings(driver="oci", oci_runtime=str(runtime)), run_dir))
-
-
-def test_runsc_is_refused_clearly(tmp_path: Path) -> None:
-    program = tmp_path / "runsc"
-    program.write_text("#!/bin/sh\n")
-    program.chmod(0o755)
-    assert asyncio.run(probe(program, tmp_path / "run")) == "runsc is not supported yet"

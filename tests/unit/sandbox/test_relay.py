@@ -117,18 +117,23 @@ def test_a_connection_to_an_offered_port_is_joined_with_the_hosts_service() -> N
 
 def test_connections_under_way_end_with_the_relay() -> None:
     async def main() -> None:
-        service = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
+        joined: asyncio.Queue[asyncio.StreamWriter] = asyncio.Queue()
+        service = await asyncio.start_server(lambda _, far: joined.put_nowait(far), "127.0.0.1", 0)
         async with service:
             async with relay(port=service.sockets[0].getsockname()[1]) as doors:
                 (door,) = doors.host_ports.values()
                 reader, writer = await asyncio.open_connection(*door.getsockname())
                 writer.write(b"hello")
                 await writer.drain()
-                await asyncio.sleep(0)
+                async with asyncio.timeout(10):
+                    far = await joined.get()
             async with asyncio.timeout(10):
                 with contextlib.suppress(ConnectionError):
                     assert await reader.read() == b""
-            writer.close()
+            for each in (writer, far):
+                each.close()
+                with contextlib.suppress(ConnectionError):
+                    await each.wait_closed()
 
     asyncio.run(main())
 

@@ -34,6 +34,7 @@ from functory.sandbox.outbound import Outbound, Wish
 from functory.sandbox.port import Capabilities, Limits, Sandbox, SandboxError, SandboxSpec
 from functory.sandbox.rootfs import ETC_FILES, RootTemplates
 from functory.sandbox.scratch import Scratch
+from functory.sandbox.traits import traits_of
 
 T = TypeVar("T")
 
@@ -169,6 +170,7 @@ class OciDriver:
         parent, state, bundles = f"/functory/{self._key}", self._run_dir / "runtime", self._run_dir / "sandboxes"
         self._recover(hierarchy, parent, state, bundles)
         hierarchy.prepare(parent)
+        traits = traits_of(self._runtime)
         for folder in (state, bundles):
             folder.mkdir(mode=0o700)
         scratch = Scratch(self._run_dir / "scratch")
@@ -186,7 +188,9 @@ class OciDriver:
         ids = IdRanges(start=int(self._key, 16))
         executor = self._executor
         assert executor is not None  # noqa: S101  made by `start` before this runs
-        return Shared(self._runtime, bundles, state, hierarchy, parent, roots, scratch, ids, self._outbound, executor)
+        return Shared(
+            self._runtime, bundles, state, hierarchy, parent, roots, scratch, ids, self._outbound, traits, executor
+        )
 
     def _recover(self, hierarchy: cgroups.Hierarchy, parent: str, state: Path, bundles: Path) -> None:
         """Remove what a killed node left behind."""
@@ -230,7 +234,7 @@ def _threads_of_here() -> ThreadPoolExecutor:
 def _capabilities(shared: Shared) -> Capabilities:
     """What holds here."""
     controllers = shared.hierarchy.controllers
-    notes = [*shared.outbound.notes, *shared.roots.notes]
+    notes = [*shared.outbound.notes, *shared.roots.notes, *shared.traits.notes]
     if shared.scratch.note:
         notes.append(shared.scratch.note)
     notes += [f"no control group controller {name!r} here" for name in ("cpu", "pids", "freezer") if name not in controllers]
