@@ -63,9 +63,15 @@ class SandboxSettings(_Section, frozen=True):
 
 
 class RuntimeSettings(_Section, frozen=True):
-    """Interpreters. ``dir`` is where ``functory runtimes install`` puts what it fetches."""
+    """Interpreters.
+
+    ``dir`` is where ``functory runtimes install`` puts what it fetches. ``maven_repository`` is the address of the Maven
+    repository that Pythons are downloaded from where Maven itself is not installed; empty: the mirror that
+    ``~/.m2/settings.xml`` names.
+    """
 
     dir: str = "~/.local/share/functory/runtimes"
+    maven_repository: str = ""
 
 
 class EnvironmentSettings(_Section, frozen=True):
@@ -73,10 +79,12 @@ class EnvironmentSettings(_Section, frozen=True):
 
     ``idle_s``: unused environments end after it. ``init_timeout_s``: AWS's 10 s. ``parallel_starts``: how many may start at
     once (0: twice the cores). ``max_memory_mib``: what all environments of this node may use together (0: 80 % of the
-    machine's memory).
+    machine's memory). ``freeze_after_s``: an environment that was idle so long does not run until its next invocation
+    (0: at once; negative: never).
     """
 
     idle_s: float = 600.0
+    freeze_after_s: float = 0.02
     init_timeout_s: float = 10.0
     parallel_starts: int = 0
     max_memory_mib: int = 0

@@ -8,6 +8,7 @@ identifier without a file is unknown.
 from __future__ import annotations
 
 import datetime
+import platform
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,9 +17,17 @@ from typing import Any, Literal
 
 import msgspec
 
-Language = Literal["python", "nodejs", "provided"]
+Language = Literal["python", "nodejs", "java", "provided"]
+
+NAMES: Mapping[Language, str] = {"python": "Python", "nodejs": "Node.js", "java": "Java", "provided": ""}
 
 FOLDER = Path(__file__).parent / "definitions"
+
+
+def machine() -> str:
+    """This machine's processor: ``x86_64``, ``arm64``, or what the machine calls it."""
+    name = platform.machine().lower()
+    return {"amd64": "x86_64", "aarch64": "arm64"}.get(name, name)
 
 
 class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -26,15 +35,25 @@ class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     Attributes:
         registry: whose client fetches it.
-        package: its name; ``{os}`` and ``{arch}`` stand for Node's names of this platform (``linux``, ``x64``).
+        package: its name; ``{os}`` and ``{arch}`` stand for Node's names of this platform (``linux``, ``x64``). Maven's is
+            ``group:artifact``.
         version: exact.
-        file: path of the interpreter inside the archive.
+        file: path of the interpreter inside the archive, or of its folder; ``{machine}`` is ``x86_64`` or ``arm64``.
+        classifier: which of the files under that name, with Maven; ``{machine}`` as above.
+        sha256: of the file for each machine it exists for; empty where the registry's client checks what it brings.
     """
 
-    registry: Literal["npm", "pypi"]
+    registry: Literal["npm", "pypi", "maven"]
     package: str
     version: str
     file: str
+    classifier: str = ""
+    sha256: dict[str, str] = {}
+
+    @property
+    def is_for_this_machine(self) -> bool:
+        """Whether there is one for this processor."""
+        return not self.sha256 or machine() in self.sha256
 
 
 class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -61,7 +80,7 @@ class Definition:
     Attributes:
         id: Lambda's identifier.
         language: what kind of runtime it is.
-        version: of the interpreter: ``3.12`` (major.minor) for Python, ``22`` (major) for Node.js, ``""`` for none.
+        version: of the interpreter: ``3.12`` (major.minor) for Python, ``22`` (major) for Node.js and Java, ``""`` for none.
         argv: see `port.ReadyRuntime`.
         env: see `port.ReadyRuntime`.
         entrypoints: see `port.ReadyRuntime`.
@@ -69,7 +88,7 @@ class Definition:
         deprecated: AWS's date ``YYYY-MM-DD``, or ``""``.
         is_preview: whether AWS offers it as a public preview only.
         get: commands that bring an interpreter to this machine.
-        pack: exact version by PyPI name of what the runtime folder holds.
+        pack: exact version by name (PyPI; Maven's ``group:artifact``) of what the runtime folder holds.
         sources: packages that carry the interpreter, best first.
     """
 
@@ -89,11 +108,21 @@ class Definition:
     @property
     def interpreter(self) -> str:
         """The interpreter's name for people: ``Python 3.12``, ``Node.js 22``."""
-        return {"python": "Python", "nodejs": "Node.js", "provided": ""}[self.language] + f" {self.version}"
+        return NAMES[self.language] + f" {self.version}"
+
+    @property
+    def is_custom(self) -> bool:
+        """Whether the function brings its own program."""
+        return self.language == "provided"
+
+    @property
+    def has_fetched_pack(self) -> bool:
+        """Whether what its runtime folder holds has to be fetched, by ``functory runtimes install``."""
+        return bool(self.pack)
 
 
 def parse(document: Mapping[str, Any]) -> Definition:
-    """A definition from the content of its file.
+    """A definition from the content of its file. Sources for other processors are left out.
 
     Raises:
         msgspec.ValidationError: the content has not the shape of a definition.
@@ -111,7 +140,7 @@ def parse(document: Mapping[str, Any]) -> Definition:
         is_preview=file.preview,
         get=file.get,
         pack=file.pack,
-        sources=file.source,
+        sources=tuple(source for source in file.source if source.is_for_this_machine),
     )
 
 

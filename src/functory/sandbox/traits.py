@@ -21,8 +21,10 @@ from __future__ import annotations
 
 import re
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from functory.sandbox.port import SandboxError
 
@@ -33,7 +35,7 @@ _DONATE = "pass-fd"
 _NOTE_SENTRY = f"runsc: a function's end by a signal is told as exit code 128 + number; its kernel may use {_SENTRY_MIB} MiB"
 _NOTE_IDS = "runsc: functions have no user ids of their own on the host; gVisor's kernel separates them"
 _NOTE_READ = "runsc: read(2) on a blocking socket may answer EAGAIN (a limit of gVisor); recv and non-blocking sockets work"
-_NOTE_NO_FD = "runsc: this version cannot pass descriptors, so that logs have no frames (version 2023 and later can)"
+_NOTE_NO_FD = "runsc: this version passes no descriptors (2023 and later do): no framed logs, no external extensions"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +44,7 @@ class Traits:
 
     Attributes:
         global_options: in front of ``run``.
-        run_options: after ``run``.
-        passes_fds: whether the process gets descriptor `TELEMETRY_FD`.
+        descriptors: how they are handed over: ``count`` of them from 3 on, ``each`` by its number, ``none``.
         user_namespace: whether each sandbox gets ids of its own.
         own_state: whether each sandbox needs a state folder of its own, because the runtime leaves files beside it.
         own_dev: whether the runtime makes ``/dev`` itself; a read-only folder with devices would not do.
@@ -53,14 +54,24 @@ class Traits:
     """
 
     global_options: tuple[str, ...] = ()
-    run_options: tuple[str, ...] = ("--no-new-keyring", "--preserve-fds", "1")
-    passes_fds: bool = True
+    descriptors: Literal["count", "each", "none"] = "count"
     user_namespace: bool = True
     own_state: bool = False
     own_dev: bool = False
     helpers: tuple[str, ...] = ()
     extra_memory_mib: int = 0
     notes: tuple[str, ...] = ()
+
+    @property
+    def passes_fds(self) -> bool:
+        """Whether the process gets descriptors, first of all `TELEMETRY_FD`."""
+        return self.descriptors != "none"
+
+    def run_options(self, descriptors: Sequence[int]) -> tuple[str, ...]:
+        """After ``run``, so that the process gets these descriptors (consecutive from 3) under the same numbers."""
+        if self.descriptors == "count":
+            return "--no-new-keyring", "--preserve-fds", str(len(descriptors))
+        return tuple(f"--{_DONATE}={fd}:{fd}" for fd in descriptors) if self.descriptors == "each" else ()
 
 
 def is_gvisor(runtime: Path) -> bool:
@@ -86,8 +97,7 @@ def gvisor(global_options: frozenset[str], run_options: frozenset[str]) -> Trait
     notes = [_NOTE_SENTRY, _NOTE_IDS, _NOTE_READ, *([] if passes else [_NOTE_NO_FD])]
     return Traits(
         global_options=tuple(text for name, text in wanted.items() if name in global_options),
-        run_options=(f"--{_DONATE}={TELEMETRY_FD}:{TELEMETRY_FD}",) if passes else (),
-        passes_fds=passes,
+        descriptors="each" if passes else "none",
         user_namespace=False,
         own_state=True,
         own_dev=True,

@@ -57,7 +57,7 @@ def test_what_does_not_hold_is_declared(run: Callable[..., None]) -> None:
         notes = [note for note in driver.capabilities.notes if note.startswith("runsc:")]
         assert any("128 + number" in note for note in notes)
         async with prepared(driver) as sandbox:
-            assert (sandbox.telemetry_fd is None) == any("cannot pass descriptors" in note for note in notes)
+            assert (sandbox.telemetry_fd is None) == any("passes no descriptors" in note for note in notes)
 
     run(work)
 

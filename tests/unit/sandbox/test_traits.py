@@ -24,16 +24,16 @@ def test_runtimes_of_host_processes_are_not_asked(tmp_path: Path) -> None:
 def test_gvisors_options_are_read_from_its_help_and_only_known_ones_are_used(tmp_path: Path) -> None:
     old = traits_of(program(tmp_path, "runsc", 'echo "  -network value" >&2'))
     assert old.global_options == ("--network=host",)
-    assert (old.passes_fds, old.run_options) == (False, ())
-    assert any("cannot pass descriptors" in note for note in old.notes)
+    assert (old.passes_fds, old.run_options([3])) == (False, ())
+    assert any("passes no descriptors" in note for note in old.notes)
 
 
 def test_a_version_that_passes_descriptors_is_asked_to() -> None:
     new = gvisor(frozenset({"network", "overlay2"}), frozenset({"bundle", "pass-fd"}))
     assert new.global_options == ("--network=host", "--overlay2=none")
-    assert new.run_options == ("--pass-fd=3:3",)
+    assert new.run_options([3, 4]) == ("--pass-fd=3:3", "--pass-fd=4:4")
     assert new.passes_fds
-    assert not any("cannot pass descriptors" in note for note in new.notes)
+    assert not any("passes no descriptors" in note for note in new.notes)
 
 
 def test_a_program_that_cannot_run_is_an_error(tmp_path: Path) -> None:

@@ -7,15 +7,17 @@ init is an `InitFailure`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from functory.core.environments import failures
 from functory.core.environments.entrypoint import refusal as entrypoint_refusal
 from functory.core.environments.environment import Environment, InitFailure
+from functory.core.environments.extension_processes import find_extensions, launch_when_registered, start_extensions
+from functory.core.environments.freezer import Freezer
 from functory.core.environments.log_stream import LogStream, stream_name
-from functory.core.environments.port import ArtifactSource, Close, CredentialSource, EndpointHost, RuntimeApiHost
+from functory.core.environments.port import ArtifactSource, CredentialSource, EndpointHost, RuntimeApiHost
 from functory.core.environments.variables import Surroundings, expand, places, variables
 from functory.core.functions.model import FunctionVersion
 from functory.core.invocations.log_sink import LogSink
@@ -23,6 +25,7 @@ from functory.kernel.clock import Clock
 from functory.kernel.errors import FunctoryError
 from functory.kernel.ids import Ids
 from functory.kernel.limits import MIB_PER_VCPU, OPEN_FILES, PROCESSES
+from functory.kernel.settings import EnvironmentSettings
 from functory.kernel.tasks import TaskScope
 from functory.runtimes.port import ReadyRuntime, RuntimeCatalog, RuntimeMissing
 from functory.runtimes.version import runtime_version_arn
@@ -73,9 +76,10 @@ class Starter:
         tasks: owns the watcher of each sandbox; belongs to the pool.
     """
 
-    def __init__(self, neighbours: Neighbours, tasks: TaskScope) -> None:
+    def __init__(self, neighbours: Neighbours, tasks: TaskScope, settings: EnvironmentSettings) -> None:
         self._with = neighbours
         self._tasks = tasks
+        self._settings = settings
 
     async def launch(
         self,
@@ -97,27 +101,37 @@ class Starter:
         except RuntimeMissing as error:
             raise StartRefused("Runtime.Unavailable", str(error), log) from error
         code = await near.artifacts.unpack(version.code_key)
-        argv, refusal = _argv(runtime, code)
+        layers = await near.artifacts.merge(version.layer_keys) if version.layer_keys else None
+        argv, refusal = _argv(runtime, {"{task}": code} | ({"{opt}": layers} if layers else {}))
         if refusal:
             log.platform(_init_start(version, runtime))
             raise StartRefused("Runtime.InvalidEntrypoint", refusal, log)
-        sandbox = await near.driver.prepare(self._spec(version, runtime, Mount(code, "/var/task")))
-        closers: list[Close] = []
+        spec = self._spec(version, runtime, _mounts(code, layers))
+        sandbox = await near.driver.prepare(spec)
+        environment: Environment | None = None
         try:
-            environment = Environment(version, sandbox, log, near.clock, on_idle, on_end)
-            closers.append(await near.runtime_api.serve(sandbox.runtime_listener, environment.session))
+            freezer = Freezer(sandbox, self._freeze_after_s(), self._tasks)
+            environment = Environment(version, sandbox, log, near.clock, near.ids, freezer, on_idle, on_end)
+            environment.closers.append(
+                await near.runtime_api.serve(sandbox.runtime_listener, environment.session, environment.extensions)
+            )
             if sandbox.aws_listener is not None:
-                closers.append(await near.endpoint.serve(sandbox.aws_listener))
+                environment.closers.append(await near.endpoint.serve(sandbox.aws_listener))
             log.platform(_init_start(version, runtime))
             command = await self._command(version, runtime, argv, sandbox, log)
             environment.launched()
-            await sandbox.launch(command, log.output, log.telemetry)
+            extensions = find_extensions(spec.mounts)
+            if extensions:
+                await start_extensions(environment, extensions, command.env)
+            else:
+                await sandbox.launch(command, log.output, log.telemetry)
         except BaseException:
-            for close in closers:
-                close()
+            if environment is not None:
+                environment.stop_serving()
             await sandbox.dispose()
             raise
-        self._tasks.spawn(_watch(environment, closers), f"environment {sandbox.id}")
+        held = command if extensions else None
+        self._tasks.spawn(_watch(environment, held), f"environment {sandbox.id}")
         return environment
 
     @staticmethod
@@ -136,11 +150,14 @@ class Starter:
             environment.log.platform(_init_report(failure, phase))
         return failure
 
-    def _spec(self, version: FunctionVersion, runtime: ReadyRuntime, task: Mount) -> SandboxSpec:
+    def _freeze_after_s(self) -> float:
+        return self._settings.freeze_after_s if self._with.driver.capabilities.freeze else -1.0
+
+    def _spec(self, version: FunctionVersion, runtime: ReadyRuntime, own: tuple[Mount, ...]) -> SandboxSpec:
         near = self._with
         return SandboxSpec(
             id=f"fn-{near.ids.hex(16)}",
-            mounts=(task, *(Mount(mount.source, mount.target) for mount in runtime.mounts), *near.mounts),
+            mounts=(*own, *(Mount(mount.source, mount.target) for mount in runtime.mounts), *near.mounts),
             limits=Limits(
                 memory_mib=version.memory_mib,
                 vcpu=max(INIT_VCPU, version.memory_mib / MIB_PER_VCPU),
@@ -177,26 +194,41 @@ class Starter:
         return Command(tuple(expand(part, values) for part in argv), env, values["task"])
 
 
-async def _watch(environment: Environment, closers: Sequence[Close]) -> None:
-    """Tell the environment when its runtime ends, and stop serving it."""
+async def _watch(environment: Environment, held: Command | None) -> None:
+    """Tell the environment when its runtime ends, and stop serving it when all of it has ended.
+
+    Args:
+        held: the runtime's command when it waits for external extensions to register.
+    """
     try:
-        ended = await environment.sandbox.wait()
-        environment.runtime_ended(ended)
+        if held is None or await launch_when_registered(environment, held):
+            ended = await environment.sandbox.wait()
+            environment.runtime_ended(ended)
+        await environment.gone.wait()
     finally:
-        for close in closers:
-            close()
+        environment.stop_serving()
 
 
-def _argv(runtime: ReadyRuntime, code: Path) -> tuple[tuple[str, ...], str]:
-    """The command, looked up in the package where the function brings its own; or why there is none, as AWS says it."""
+def _mounts(code: Path, layers: Path | None) -> tuple[Mount, ...]:
+    """What the function brings: its code and, when it has layers, ``/opt``."""
+    task = Mount(code, "/var/task")
+    return (task, Mount(layers, "/opt")) if layers else (task,)
+
+
+def _argv(runtime: ReadyRuntime, folders: Mapping[str, Path]) -> tuple[tuple[str, ...], str]:
+    """The command, looked up in code and layers where the function brings its own; or why there is none, as AWS says it.
+
+    Args:
+        folders: ``{task}`` and, when there are layers, ``{opt}`` -> the folder of the host that is seen there.
+    """
     if not runtime.entrypoints:
         return runtime.argv, ""
     for entrypoint in runtime.entrypoints:
         folder, _, name = entrypoint.partition("/")
-        file = code / name
-        if folder == "{task}" and file.is_file():
+        if folder in folders and (file := folders[folder] / name).is_file():
             why_not = entrypoint_refusal(file)
-            return (entrypoint, *runtime.argv[1:]), f"fork/exec /var/task/{name}: {why_not}" if why_not else ""
+            shown = expand(entrypoint, places({}))
+            return (entrypoint, *runtime.argv[1:]), f"fork/exec {shown}: {why_not}" if why_not else ""
     shown = " ".join(expand(entrypoint, places({})) for entrypoint in runtime.entrypoints)
     return (), f"Couldn't find valid bootstrap(s): [{shown}]"
 
@@ -218,7 +250,7 @@ def runtime_label(runtime: ReadyRuntime) -> tuple[str, str]:
     if not runtime.version:
         name, _, number = runtime.id.partition(".")
         return name, number
-    return runtime.id.rstrip("x.").rstrip("0123456789."), runtime.version
+    return runtime.id.partition(".")[0].rstrip("0123456789"), runtime.version
 
 
 def _init_report(failure: InitFailure, phase: str) -> str:

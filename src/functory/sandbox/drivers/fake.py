@@ -10,10 +10,10 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from functory.sandbox.port import Capabilities, Command, Exit, OutputSink, Sandbox, SandboxError, SandboxSpec
+from functory.sandbox.port import Capabilities, Command, Companion, Exit, OutputSink, Sandbox, SandboxError, SandboxSpec
 
 
 @dataclass(slots=True)
@@ -92,6 +92,7 @@ class FakeSandbox:
         is_frozen: between `freeze` and `thaw`.
         is_disposed: after `dispose`.
         command: what was launched, if anything.
+        companions: what was to accompany it, with ``companion_env`` and ``companion_cwd``.
         peak_bytes: what `memory_peak_bytes` tells; tests set it.
     """
 
@@ -108,10 +109,18 @@ class FakeSandbox:
         self.is_frozen = False
         self.is_disposed = False
         self.command: Command | None = None
+        self.companions: tuple[Companion, ...] = ()
+        self.companion_env: Mapping[str, str] = {}
+        self.companion_cwd = ""
         self.peak_bytes = 0
         self._behaviour = behaviour
         self._process: FakeProcess | None = None
         self._task: asyncio.Task[Exit] | None = None
+
+    async def accompany(self, companions: Sequence[Companion], env: Mapping[str, str], cwd: str) -> None:
+        """See `Sandbox`; companions are kept for the test and do nothing by themselves."""
+        self.companions = tuple(companions)
+        self.companion_env, self.companion_cwd = dict(env), cwd
 
     async def launch(self, command: Command, output: OutputSink, telemetry: OutputSink) -> None:
         """See `Sandbox`."""

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+import fcntl
 import json
 import os
 import shutil
 import signal
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,9 +20,10 @@ from functory.kernel import log
 from functory.sandbox import idmap, linux, network, oci_spec, process_tree
 from functory.sandbox.cgroups import Hierarchy
 from functory.sandbox.child import Child, OutputPipe, reap_if_ended
+from functory.sandbox.drivers.oci_supervisor import Supervisor
 from functory.sandbox.identity import IdRanges
 from functory.sandbox.outbound import Outbound
-from functory.sandbox.port import Command, Exit, Mount, OutputSink, SandboxError, SandboxSpec
+from functory.sandbox.port import Command, Companion, Exit, Mount, OutputSink, SandboxError, SandboxSpec
 from functory.sandbox.rootfs import RootTemplates
 from functory.sandbox.scratch import Scratch
 from functory.sandbox.traits import TELEMETRY_FD, Traits
@@ -31,6 +33,7 @@ _KILL_TIMEOUT_S = 10.0
 _FREEZE_TIMEOUT_S = 2.0
 _POLL_S = 0.001
 _LOG_BYTES_MAX = 16_384
+_ABOVE_INHERITED = 64
 _RUNTIME_ENV = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
 # A runtime that ends when the process runs is a short-lived program: one thread and no garbage collection halve its start.
 _SHORT_LIVED_ENV = {"GOMAXPROCS": "1", "GOGC": "off"}
@@ -95,6 +98,7 @@ class OciSandbox:
         self._pipes: tuple[OutputPipe, ...] = ()
         self._starting: asyncio.Future[int] | None = None
         self._starter: Child | None = None
+        self._supervisor: Supervisor | None = None
         self._main: Child | None = None
         self._final_peak = 0
         self._launched = False
@@ -141,11 +145,36 @@ class OciSandbox:
             return mount
         return dataclasses.replace(mount, source=folder)
 
+    async def accompany(self, companions: Sequence[Companion], env: Mapping[str, str], cwd: str) -> None:
+        """See `Sandbox`; `Supervisor` tells how."""
+        if not self._shared.traits.passes_fds:
+            raise SandboxError(
+                f"this version of {self._shared.runtime.name} cannot pass the descriptors that extensions need"
+            )
+        if self._launched or self._disposed or self._supervisor is not None:
+            raise SandboxError(f"sandbox {self.id} was used already")
+        self._supervisor = supervisor = Supervisor(companions)
+        await self._run(supervisor.command)
+        supervisor.begin(env, cwd, self._pipes)
+
     async def launch(self, command: Command, output: OutputSink, telemetry: OutputSink) -> None:
         """See `Sandbox`."""
         if self._launched or self._disposed:
             raise SandboxError(f"sandbox {self.id} was used already")
         self._launched = True
+        if self._supervisor is None:
+            await self._run(command)
+        self._pipes[0].attach(output)
+        self._pipes[1].attach(telemetry)
+        if self._supervisor is not None:
+            self._supervisor.start_main(command)
+
+    async def _run(self, command: Command) -> None:
+        """Start the container's first process.
+
+        Raises:
+            SandboxError: it could not be started.
+        """
         self._pipes = (OutputPipe(), OutputPipe())
         self._starting = asyncio.get_running_loop().run_in_executor(self._shared.executor, self._spawn, command)
         try:
@@ -154,8 +183,6 @@ class OciSandbox:
             raise SandboxError(f"sandbox {self.id} could not be started: {error}") from error
         if self._main is None:
             raise SandboxError(f"{self._shared.runtime.name} could not start {command.argv[0]}: {self._failure_text()}")
-        self._pipes[0].attach(output)
-        self._pipes[1].attach(telemetry)
         made = self._require_network()
         if made.fd >= 0:
             os.close(made.fd)  # from now on the processes hold the namespace
@@ -177,6 +204,8 @@ class OciSandbox:
         if self._starter is None:
             for pipe in self._pipes:
                 pipe.close_write_end()
+            if self._supervisor is not None:
+                self._supervisor.close_inherited()
             self._starter = Child(pid, (), lambda how, _: how)
         try:
             async with asyncio.timeout(timeout_s):
@@ -207,20 +236,29 @@ class OciSandbox:
         )
         (self._folder / "config.json").write_text(json.dumps(oci_spec.config(self._spec, command, place)))
         uid, gid = self._first_id + oci_spec.UID, self._first_id + oci_spec.GID
-        for pipe in self._pipes:
-            os.fchown(pipe.write_fd, uid, gid)  # so that /dev/stdout can be opened by name
+        inherited = {TELEMETRY_FD: self._pipes[1].write_fd}
+        if self._supervisor is not None:
+            inherited |= self._supervisor.inherited
+        for fd in (self._pipes[0].write_fd, *inherited.values()):
+            os.fchown(fd, uid, gid)  # so that /dev/stdout can be opened by name
         argv = [
             str(self._shared.runtime), "--root", str(self._state), "--log", str(self._folder / "log"),
-            "--log-format", "json", *traits.global_options, "run", "--detach", *traits.run_options,
-            "--bundle", str(self._folder), "--pid-file", str(self._folder / "pid"), self.id,
+            "--log-format", "json", *traits.global_options, "run", "--detach", *traits.run_options(tuple(sorted(inherited))),
+            "--bundle", str(self._folder), "--pid-file", str(self._folder / "pid"), self._container_id(),
         ]  # fmt: skip
-        with open(os.devnull, "rb") as nothing:  # noqa: PTH123
+        with contextlib.ExitStack() as held:
+            nothing = held.enter_context(open(os.devnull, "rb"))  # noqa: PTH123
+            given = nothing.fileno() if self._supervisor is None else self._supervisor.stdin
             actions = [
-                (os.POSIX_SPAWN_DUP2, nothing.fileno(), 0),
+                (os.POSIX_SPAWN_DUP2, given, 0),
                 (os.POSIX_SPAWN_DUP2, self._pipes[0].write_fd, 1),
                 (os.POSIX_SPAWN_DUP2, self._pipes[0].write_fd, 2),
-                (os.POSIX_SPAWN_DUP2, self._pipes[1].write_fd, TELEMETRY_FD),
             ]
+            for number, fd in inherited.items():
+                # copied to a number above all targets, so that no target replaces a descriptor that is still needed
+                high = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, _ABOVE_INHERITED)
+                held.callback(os.close, high)
+                actions.append((os.POSIX_SPAWN_DUP2, high, number))
             environment = _RUNTIME_ENV | ({} if traits.helpers else _SHORT_LIVED_ENV)
             with self._shared.spawning:
                 pid = os.posix_spawn(argv[0], argv, environment, file_actions=actions, setsid=True)
@@ -229,6 +267,10 @@ class OciSandbox:
         with contextlib.suppress(OSError):  # it has ended already
             Path(f"/proc/{pid}/oom_score_adj").write_text(str(oci_spec.OOM_SCORE))
         return pid
+
+    def _container_id(self) -> str:
+        """Unique among all nodes of the machine where the runtime needs it (gVisor names a socket of the host by it)."""
+        return f"{self._shared.parent_group.rsplit('/', 1)[-1]}-{self.id}" if self._shared.traits.own_state else self.id
 
     def _failure_text(self) -> str:
         """The last error that the runtime logged."""
@@ -243,16 +285,22 @@ class OciSandbox:
         """See `Sandbox`."""
         if self._main is not None:
             self._main.drain()
+        if self._supervisor is not None:
+            self._supervisor.drain()
 
     async def wait(self) -> Exit:
         """See `Sandbox`."""
-        if self._main is None:
+        if self._main is None or not self._launched:
             raise SandboxError(f"sandbox {self.id} was not launched")
+        if self._supervisor is not None:
+            return await self._supervisor.wait(self._main, self._conclude)
         return await self._main.wait()
 
     def terminate(self) -> None:
         """See `Sandbox`."""
-        if self._main is not None:
+        if self._supervisor is not None:
+            self._supervisor.terminate()
+        elif self._main is not None:
             self._main.signal(signal.SIGTERM)
 
     async def kill(self) -> None:
@@ -305,6 +353,8 @@ class OciSandbox:
                 _log.error("sandbox_left", sandbox=self.id, reason=str(error))
             for pipe in self._pipes:
                 pipe.close()
+            if self._supervisor is not None:
+                self._supervisor.close()
             if self._network is not None:
                 self._network.close()
             await asyncio.get_running_loop().run_in_executor(self._shared.executor, self._remove_folders)
@@ -329,6 +379,7 @@ class OciSandbox:
                 _log.error("control_group_left", sandbox=self.id)
                 break
             await asyncio.sleep(_POLL_S)
+        self._group.remove()  # also where it was gone already: lets go of its files
         if self._shared.traits.helpers:
             self._reap_helpers()
         leftovers |= self._strays()
