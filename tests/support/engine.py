@@ -15,7 +15,7 @@ from pathlib import Path
 from functory.core.admission.permits import Admission
 from functory.core.environments.extensions import Extensions
 from functory.core.environments.pool import Environments
-from functory.core.environments.port import Close
+from functory.core.environments.port import Close, Served
 from functory.core.environments.session import RuntimeApiError, RuntimeSession
 from functory.core.environments.starter import Neighbours
 from functory.core.environments.variables import Credentials
@@ -145,6 +145,9 @@ class FakeSandbox:
         if not self._exit.done():
             self._exit.set_result(ended)
 
+    async def connect(self, port: int) -> socket.socket:
+        raise ConnectionRefusedError(port)
+
     def drain(self) -> None:
         return None
 
@@ -215,9 +218,9 @@ class FakeDriver:
 
     # RuntimeApiHost
 
-    async def serve(self, listener: socket.socket, session: RuntimeSession, extensions: Extensions) -> Close:
-        self.sessions[listener] = session
-        self.extensions[listener] = extensions
+    async def serve(self, listener: socket.socket, served: Served) -> Close:
+        self.sessions[listener] = served.session
+        self.extensions[listener] = served.extensions
         return listener.close
 
 

@@ -7,19 +7,22 @@ init is an `InitFailure`.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from functory.core.environments import failures
+from functory.core.environments import failures, image_start, platform_events
 from functory.core.environments.entrypoint import refusal as entrypoint_refusal
 from functory.core.environments.environment import Environment, InitFailure
 from functory.core.environments.extension_processes import find_extensions, launch_when_registered, start_extensions
 from functory.core.environments.freezer import Freezer
+from functory.core.environments.image_start import ImageRefused, ImageStart
 from functory.core.environments.log_stream import LogStream, stream_name
 from functory.core.environments.port import ArtifactSource, CredentialSource, EndpointHost, RuntimeApiHost
+from functory.core.environments.telemetry import Telemetry
 from functory.core.environments.variables import Surroundings, expand, places, variables
-from functory.core.functions.model import FunctionVersion
+from functory.core.functions.model import FunctionVersion, ImageOverrides
 from functory.core.invocations.log_sink import LogSink
 from functory.kernel.clock import Clock
 from functory.kernel.errors import FunctoryError
@@ -85,10 +88,16 @@ class Starter:
         self,
         version: FunctionVersion,
         *,
+        phase: str = "init",
         on_idle: Callable[[Environment], None],
         on_end: Callable[[Environment], None],
     ) -> Environment:
         """An environment whose runtime has just been started; see `Environment` for the callbacks.
+
+        Args:
+            phase: ``init``, or ``invoke`` for an init that is repeated within an invocation.
+            on_idle: see `Environment`.
+            on_end: see `Environment`.
 
         Raises:
             StartRefused: the runtime's interpreter is not on this machine, or there is no bootstrap.
@@ -96,31 +105,34 @@ class Starter:
         """
         near = self._with
         log = LogStream(version, stream_name(version, near.clock.epoch_s(), near.ids), near.sink, near.clock)
+        image = await self._image(version, version.image, log) if version.image is not None else None
         try:
-            runtime = await near.runtimes.resolve(version.runtime)
+            runtime = image.runtime if image else await near.runtimes.resolve(version.runtime)
         except RuntimeMissing as error:
             raise StartRefused("Runtime.Unavailable", str(error), log) from error
         code = await near.artifacts.unpack(version.code_key)
         layers = await near.artifacts.merge(version.layer_keys) if version.layer_keys else None
         argv, refusal = _argv(runtime, {"{task}": code} | ({"{opt}": layers} if layers else {}))
         if refusal:
-            log.platform(_init_start(version, runtime))
+            _tell_init_start(log, version, runtime, phase)
             raise StartRefused("Runtime.InvalidEntrypoint", refusal, log)
         spec = self._spec(version, runtime, _mounts(code, layers))
+        spec = image.adapt_spec(spec) if image else spec
         sandbox = await near.driver.prepare(spec)
         environment: Environment | None = None
         try:
             freezer = Freezer(sandbox, self._freeze_after_s(), self._tasks)
-            environment = Environment(version, sandbox, log, near.clock, near.ids, freezer, on_idle, on_end)
-            environment.closers.append(
-                await near.runtime_api.serve(sandbox.runtime_listener, environment.session, environment.extensions)
-            )
+            telemetry = Telemetry(sandbox, log, self._tasks)
+            environment = Environment(version, sandbox, log, near.clock, near.ids, freezer, telemetry, on_idle, on_end)
+            environment.closers.append(await near.runtime_api.serve(sandbox.runtime_listener, environment))
             if sandbox.aws_listener is not None:
                 environment.closers.append(await near.endpoint.serve(sandbox.aws_listener))
-            log.platform(_init_start(version, runtime))
+            if image is None:
+                _tell_init_start(log, version, runtime, phase)
             command = await self._command(version, runtime, argv, sandbox, log)
+            command = image.adapt_command(command, version) if image else command
             environment.launched()
-            extensions = find_extensions(spec.mounts)
+            extensions = find_extensions(image.mounts if image else spec.mounts)
             if extensions:
                 await start_extensions(environment, extensions, command.env)
             else:
@@ -133,6 +145,18 @@ class Starter:
         held = command if extensions else None
         self._tasks.spawn(_watch(environment, held), f"environment {sandbox.id}")
         return environment
+
+    async def _image(self, version: FunctionVersion, overrides: ImageOverrides, log: LogStream) -> ImageStart:
+        """How a container image is started.
+
+        Raises:
+            StartRefused: it cannot be.
+        """
+        folder = await self._with.artifacts.unpack(version.code_key)
+        try:
+            return await asyncio.to_thread(image_start.judge, version, overrides, folder)
+        except ImageRefused as error:
+            raise StartRefused(error.error_type, str(error), log) from error
 
     @staticmethod
     async def initialize(environment: Environment, phase: str, limit_s: float) -> InitFailure | None:
@@ -148,6 +172,9 @@ class Starter:
             environment.sandbox.drain()
             environment.log.flush()
             environment.log.platform(_init_report(failure, phase))
+        if environment.log.takes_records:
+            _record_init_end(environment, failure, phase)
+        environment.telemetry.init_is_over()
         return failure
 
     def _freeze_after_s(self) -> float:
@@ -237,6 +264,21 @@ def _shown(address: str, runtime: ReadyRuntime) -> str:
     """The Runtime API as AWS shows it to this runtime; a private network listens on all its addresses."""
     host, _, port = address.rpartition(":")
     return f"{runtime.runtime_api_host}:{port}" if host == PRIVATE_HOST else address
+
+
+def _tell_init_start(log: LogStream, version: FunctionVersion, runtime: ReadyRuntime, phase: str) -> None:
+    log.platform(_init_start(version, runtime))
+    if log.takes_records:
+        label = ":".join(runtime_label(runtime))
+        log.record(platform_events.init_start(version, phase, label, runtime_version_arn(version.region, runtime)))
+
+
+def _record_init_end(environment: Environment, failure: InitFailure | None, phase: str) -> None:
+    log = environment.log
+    status, kind = (failure.status, failure.error_type) if failure is not None else ("success", "")
+    init_ms = failure.init_ms if failure is not None else environment.init_ms
+    log.record(platform_events.init_runtime_done(phase, status, kind))
+    log.record(platform_events.init_report(phase, status, init_ms, kind))
 
 
 def _init_start(version: FunctionVersion, runtime: ReadyRuntime) -> str:

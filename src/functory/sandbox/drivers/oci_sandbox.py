@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
@@ -17,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from functory.kernel import log
-from functory.sandbox import idmap, linux, network, oci_spec, process_tree
+from functory.sandbox import idmap, inside, linux, network, oci_spec, process_tree
 from functory.sandbox.cgroups import Hierarchy
 from functory.sandbox.child import Child, OutputPipe, reap_if_ended
 from functory.sandbox.drivers.oci_supervisor import Supervisor
@@ -125,7 +126,9 @@ class OciSandbox:
         tmp = self._folder / "tmp"
         tmp.mkdir(parents=True, mode=0o755)
         self._shared.scratch.create(tmp, self._spec.limits.tmp_mib)
-        self._root = self._shared.roots.root_for(mount.target for mount in self._spec.mounts)
+        targets = [mount.target for mount in self._spec.mounts]
+        image = self._spec.root
+        self._root = self._shared.roots.root_of_image(image, targets) if image else self._shared.roots.root_for(targets)
         mounts = tuple(self._mapped(number, mount) for number, mount in enumerate(self._spec.mounts))
         self._spec = dataclasses.replace(self._spec, mounts=mounts)
 
@@ -280,6 +283,13 @@ class OciSandbox:
                 with contextlib.suppress(ValueError, KeyError, TypeError):
                     return str(json.loads(line)["msg"])
         return "it gave no reason"
+
+    async def connect(self, port: int) -> socket.socket:
+        """See `Sandbox`."""
+        if self._main is None or self._main.has_ended:
+            raise ConnectionRefusedError(f"nothing runs in sandbox {self.id}")
+        address = self.runtime_address.rpartition(":")[0]
+        return await inside.connect(inside.socket_in(f"/proc/{self._main.pid}/ns/net"), (address, port))
 
     def drain(self) -> None:
         """See `Sandbox`."""

@@ -27,7 +27,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from functory.kernel import log
-from functory.sandbox import process_tree
+from functory.sandbox import inside, process_tree
 from functory.sandbox.child import Child, OutputPipe, reap_if_ended
 from functory.sandbox.mounts import check_mounts
 from functory.sandbox.port import Capabilities, Command, Companion, Exit, OutputSink, Sandbox, SandboxError, SandboxSpec
@@ -87,6 +87,8 @@ class ProcessDriver:
             raise SandboxError("the process driver is not started")
         if not _ID.fullmatch(spec.id) or spec.id in self._sandboxes:
             raise SandboxError(f"sandbox id {spec.id!r}: must be 1 to 64 of a-z, 0-9 and -, and not in use")
+        if spec.root is not None:
+            raise SandboxError("container images need the oci driver: without isolation there is only the host's root")
         check_mounts(spec.mounts)
         folder = self._run_dir / "sandboxes" / spec.id
         try:
@@ -191,6 +193,12 @@ class ProcessSandbox:
         self._main = Child(pid, self._pipes, self._conclude)
         out.attach(output)
         framed.attach(telemetry)
+
+    async def connect(self, port: int) -> socket.socket:
+        """See `Sandbox`."""
+        new = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        new.setblocking(False)
+        return await inside.connect(new, ("127.0.0.1", port))
 
     def drain(self) -> None:
         """See `Sandbox`."""
