@@ -21,6 +21,7 @@ from functory.core.environments import failures, platform_events
 from functory.core.environments.extensions import INVOKE, Extensions
 from functory.core.environments.freezer import Freezer
 from functory.core.environments.log_stream import LogStream
+from functory.core.environments.port import Close
 from functory.core.environments.session import Answer, RuntimeSession
 from functory.core.environments.shutdown import ShutdownReason, shut_down
 from functory.core.environments.states import ENVIRONMENT, EnvironmentState
@@ -116,6 +117,8 @@ class Environment:
         self._run: _Run | None = None
         self._ended: Exit | None = None
         self._reason = ShutdownReason.SPINDOWN
+        self.closers: list[Close] = []
+        """Stop serving its listeners; the sandbox's sockets may be closed only afterwards."""
         self.gone = asyncio.Event()
         """Set when `dispose` is through."""
 
@@ -413,6 +416,11 @@ class Environment:
         if self.state is not EnvironmentState.STARTING:
             self._leave()
 
+    def stop_serving(self) -> None:
+        """Close the APIs inside the sandbox. Idempotent."""
+        while self.closers:
+            self.closers.pop()()
+
     async def dispose(self) -> None:
         """Let extensions end, kill what still runs and remove every trace. Idempotent.
 
@@ -422,6 +430,7 @@ class Environment:
             self.telemetry.flush()
             await shut_down(self.sandbox, self.extensions, self._reason, self._clock, has_runtime=self._ended is None)
         self.telemetry.close()
+        self.stop_serving()
         await self.sandbox.dispose()
         self.gone.set()
         if self.state is EnvironmentState.ENDING:

@@ -17,7 +17,7 @@ from functory.core.environments.environment import Environment, InitFailure
 from functory.core.environments.extension_processes import find_extensions, launch_when_registered, start_extensions
 from functory.core.environments.freezer import Freezer
 from functory.core.environments.log_stream import LogStream, stream_name
-from functory.core.environments.port import ArtifactSource, Close, CredentialSource, EndpointHost, RuntimeApiHost
+from functory.core.environments.port import ArtifactSource, CredentialSource, EndpointHost, RuntimeApiHost
 from functory.core.environments.telemetry import Telemetry
 from functory.core.environments.variables import Surroundings, expand, places, variables
 from functory.core.functions.model import FunctionVersion
@@ -115,14 +115,14 @@ class Starter:
             raise StartRefused("Runtime.InvalidEntrypoint", refusal, log)
         spec = self._spec(version, runtime, _mounts(code, layers))
         sandbox = await near.driver.prepare(spec)
-        closers: list[Close] = []
+        environment: Environment | None = None
         try:
             freezer = Freezer(sandbox, self._freeze_after_s(), self._tasks)
             telemetry = Telemetry(sandbox, log, self._tasks)
             environment = Environment(version, sandbox, log, near.clock, near.ids, freezer, telemetry, on_idle, on_end)
-            closers.append(await near.runtime_api.serve(sandbox.runtime_listener, environment))
+            environment.closers.append(await near.runtime_api.serve(sandbox.runtime_listener, environment))
             if sandbox.aws_listener is not None:
-                closers.append(await near.endpoint.serve(sandbox.aws_listener))
+                environment.closers.append(await near.endpoint.serve(sandbox.aws_listener))
             _tell_init_start(log, version, runtime, phase)
             command = await self._command(version, runtime, argv, sandbox, log)
             environment.launched()
@@ -132,12 +132,12 @@ class Starter:
             else:
                 await sandbox.launch(command, log.output, log.telemetry)
         except BaseException:
-            for close in closers:
-                close()
+            if environment is not None:
+                environment.stop_serving()
             await sandbox.dispose()
             raise
         held = command if extensions else None
-        self._tasks.spawn(_watch(environment, closers, held), f"environment {sandbox.id}")
+        self._tasks.spawn(_watch(environment, held), f"environment {sandbox.id}")
         return environment
 
     @staticmethod
@@ -203,7 +203,7 @@ class Starter:
         return Command(tuple(expand(part, values) for part in argv), env, values["task"])
 
 
-async def _watch(environment: Environment, closers: Sequence[Close], held: Command | None) -> None:
+async def _watch(environment: Environment, held: Command | None) -> None:
     """Tell the environment when its runtime ends, and stop serving it when all of it has ended.
 
     Args:
@@ -215,8 +215,7 @@ async def _watch(environment: Environment, closers: Sequence[Close], held: Comma
             environment.runtime_ended(ended)
         await environment.gone.wait()
     finally:
-        for close in closers:
-            close()
+        environment.stop_serving()
 
 
 def _mounts(code: Path, layers: Path | None) -> tuple[Mount, ...]:

@@ -363,6 +363,7 @@ class OciSandbox:
                 _log.error("control_group_left", sandbox=self.id)
                 break
             await asyncio.sleep(_POLL_S)
+        self._group.remove()  # also where it was gone already: lets go of its files
         leftovers |= self._strays()
         while leftovers := reap_if_ended(leftovers):
             for pid in leftovers:
