@@ -7,20 +7,22 @@ init is an `InitFailure`.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from functory.core.environments import failures, platform_events
+from functory.core.environments import failures, image_start, platform_events
 from functory.core.environments.entrypoint import refusal as entrypoint_refusal
 from functory.core.environments.environment import Environment, InitFailure
 from functory.core.environments.extension_processes import find_extensions, launch_when_registered, start_extensions
 from functory.core.environments.freezer import Freezer
+from functory.core.environments.image_start import ImageRefused, ImageStart
 from functory.core.environments.log_stream import LogStream, stream_name
 from functory.core.environments.port import ArtifactSource, CredentialSource, EndpointHost, RuntimeApiHost
 from functory.core.environments.telemetry import Telemetry
 from functory.core.environments.variables import Surroundings, expand, places, variables
-from functory.core.functions.model import FunctionVersion
+from functory.core.functions.model import FunctionVersion, ImageOverrides
 from functory.core.invocations.log_sink import LogSink
 from functory.kernel.clock import Clock
 from functory.kernel.errors import FunctoryError
@@ -103,8 +105,9 @@ class Starter:
         """
         near = self._with
         log = LogStream(version, stream_name(version, near.clock.epoch_s(), near.ids), near.sink, near.clock)
+        image = await self._image(version, version.image, log) if version.image is not None else None
         try:
-            runtime = await near.runtimes.resolve(version.runtime)
+            runtime = image.runtime if image else await near.runtimes.resolve(version.runtime)
         except RuntimeMissing as error:
             raise StartRefused("Runtime.Unavailable", str(error), log) from error
         code = await near.artifacts.unpack(version.code_key)
@@ -114,6 +117,7 @@ class Starter:
             _tell_init_start(log, version, runtime, phase)
             raise StartRefused("Runtime.InvalidEntrypoint", refusal, log)
         spec = self._spec(version, runtime, _mounts(code, layers))
+        spec = image.adapt_spec(spec) if image else spec
         sandbox = await near.driver.prepare(spec)
         environment: Environment | None = None
         try:
@@ -123,10 +127,12 @@ class Starter:
             environment.closers.append(await near.runtime_api.serve(sandbox.runtime_listener, environment))
             if sandbox.aws_listener is not None:
                 environment.closers.append(await near.endpoint.serve(sandbox.aws_listener))
-            _tell_init_start(log, version, runtime, phase)
+            if image is None:
+                _tell_init_start(log, version, runtime, phase)
             command = await self._command(version, runtime, argv, sandbox, log)
+            command = image.adapt_command(command, version) if image else command
             environment.launched()
-            extensions = find_extensions(spec.mounts)
+            extensions = find_extensions(image.mounts if image else spec.mounts)
             if extensions:
                 await start_extensions(environment, extensions, command.env)
             else:
@@ -139,6 +145,18 @@ class Starter:
         held = command if extensions else None
         self._tasks.spawn(_watch(environment, held), f"environment {sandbox.id}")
         return environment
+
+    async def _image(self, version: FunctionVersion, overrides: ImageOverrides, log: LogStream) -> ImageStart:
+        """How a container image is started.
+
+        Raises:
+            StartRefused: it cannot be.
+        """
+        folder = await self._with.artifacts.unpack(version.code_key)
+        try:
+            return await asyncio.to_thread(image_start.judge, version, overrides, folder)
+        except ImageRefused as error:
+            raise StartRefused(error.error_type, str(error), log) from error
 
     @staticmethod
     async def initialize(environment: Environment, phase: str, limit_s: float) -> InitFailure | None:

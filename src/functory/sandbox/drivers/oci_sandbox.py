@@ -118,7 +118,9 @@ class OciSandbox:
         tmp = self._folder / "tmp"
         tmp.mkdir(parents=True, mode=0o755)
         self._shared.scratch.create(tmp, self._spec.limits.tmp_mib)
-        self._root = self._shared.roots.root_for(mount.target for mount in self._spec.mounts)
+        targets = [mount.target for mount in self._spec.mounts]
+        image = self._spec.root
+        self._root = self._shared.roots.root_of_image(image, targets) if image else self._shared.roots.root_for(targets)
         mounts = tuple(self._mapped(number, mount) for number, mount in enumerate(self._spec.mounts))
         self._spec = dataclasses.replace(self._spec, mounts=mounts)
 
