@@ -148,7 +148,8 @@ class OciSandbox:
         image = self._spec.root
         self._root = self._shared.roots.root_of_image(image, targets) if image else self._shared.roots.root_for(targets)
         mounts = tuple(self._mapped(number, mount) for number, mount in enumerate(self._spec.mounts))
-        self._spec = dataclasses.replace(self._spec, mounts=mounts)
+        network_files = self._shared.roots.network_files() if image else ()
+        self._spec = dataclasses.replace(self._spec, mounts=(*mounts, *network_files))
 
     def _mapped(self, number: int, mount: Mount) -> Mount:
         """The mount whose source belongs to the sandbox's user, for a configured folder; else the mount itself."""
