@@ -38,36 +38,40 @@ class Place:
 
     Attributes:
         root: the root folder.
-        dev: folder that becomes ``/dev``.
+        dev: folder that becomes ``/dev``; None: the runtime makes its own.
         tmp: folder that becomes ``/tmp``.
-        network: path that names the network namespace.
+        network: path that names the network namespace; empty: the host's.
         cgroup: absolute cgroup path, below the hierarchy's root.
         first_id: first host uid and gid of the sandbox's private range.
         machine: ``os.uname().machine``.
         limits_swap: whether the kernel can limit swap (version 1 may be built without; the runtimes then refuse the value).
+        user_namespace: whether the process gets one, with the ids from ``first_id`` on.
+        extra_memory_mib: what the runtime itself uses of the memory limit.
     """
 
     root: Path
-    dev: Path
+    dev: Path | None
     tmp: Path
     network: str
     cgroup: str
     first_id: int
     machine: str
     limits_swap: bool = True
+    user_namespace: bool = True
+    extra_memory_mib: int = 0
 
 
 def config(spec: SandboxSpec, command: Command, place: Place) -> dict[str, Any]:
     """The whole ``config.json``."""
     linux: dict[str, Any] = {
-        "namespaces": _namespaces(place.network),
-        "uidMappings": [_mapping(place.first_id)],
-        "gidMappings": [_mapping(place.first_id)],
+        "namespaces": _namespaces(place),
         "cgroupsPath": place.cgroup,
-        "resources": _resources(spec, place.limits_swap),
+        "resources": _resources(spec, place),
         "maskedPaths": list(_MASKED),
         "readonlyPaths": list(_READ_ONLY),
     }
+    if place.user_namespace:
+        linux |= {"uidMappings": [_mapping(place.first_id)], "gidMappings": [_mapping(place.first_id)]}
     filters = seccomp.profile(place.machine)
     if filters is not None:
         linux["seccomp"] = filters
@@ -86,9 +90,10 @@ def cpu_quota_us(vcpu: float) -> int:
     return max(_CPU_QUOTA_US_MIN, round(vcpu * CPU_PERIOD_US))
 
 
-def _namespaces(network: str) -> list[dict[str, str]]:
-    private = [{"type": kind} for kind in ("pid", "mount", "ipc", "uts", "cgroup", "user")]
-    return [*private, {"type": "network", "path": network}]
+def _namespaces(place: Place) -> list[dict[str, str]]:
+    kinds = ("pid", "mount", "ipc", "uts", "cgroup", *(("user",) if place.user_namespace else ()))
+    network = [{"type": "network", "path": place.network}] if place.network else []
+    return [*({"type": kind} for kind in kinds), *network]
 
 
 def _mapping(first_id: int) -> dict[str, int]:
@@ -98,7 +103,7 @@ def _mapping(first_id: int) -> dict[str, int]:
 def _mounts(mounts: tuple[Mount, ...], place: Place) -> list[dict[str, Any]]:
     fixed: list[dict[str, Any]] = [
         {"destination": "/proc", "type": "proc", "source": "proc", "options": ["nosuid", "noexec", "nodev"]},
-        _bind(place.dev, "/dev", "ro", "noexec"),
+        *([_bind(place.dev, "/dev", "ro", "noexec")] if place.dev else []),
         _bind(place.tmp, "/tmp", "rw", "nodev"),  # noqa: S108
     ]
     return fixed + [_bind(mount.source, mount.target, "ro" if mount.read_only else "rw", "nodev") for mount in mounts]
@@ -130,9 +135,9 @@ def _rlimit(name: str, value: int) -> dict[str, Any]:
     return {"type": name, "soft": value, "hard": value}
 
 
-def _resources(spec: SandboxSpec, limits_swap: bool) -> dict[str, Any]:
-    memory = spec.limits.memory_mib * MIB
-    swap = {"swap": memory} if limits_swap else {}  # counts both: equal means none
+def _resources(spec: SandboxSpec, place: Place) -> dict[str, Any]:
+    memory = (spec.limits.memory_mib + place.extra_memory_mib) * MIB
+    swap = {"swap": memory} if place.limits_swap else {}  # counts both: equal means none
     return {
         "memory": {"limit": memory, **swap},
         "cpu": {"quota": cpu_quota_us(spec.limits.vcpu), "period": CPU_PERIOD_US},

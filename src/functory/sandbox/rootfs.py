@@ -16,7 +16,7 @@ import hashlib
 import os
 import shutil
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from functory.sandbox import linux
@@ -59,9 +59,11 @@ class RootTemplates:
     Args:
         folder: an empty folder that every user may traverse; the tmpfs is mounted there.
         host: the host's root; a temporary folder in tests.
+        etc_files: texts of files of ``/etc`` that replace `ETC_FILES`.
     """
 
-    def __init__(self, folder: Path, host: Path = Path("/")) -> None:
+    def __init__(self, folder: Path, host: Path = Path("/"), etc_files: Mapping[str, str] | None = None) -> None:
+        self._etc_files = ETC_FILES | dict(etc_files or {})
         self.folder = folder
         self._host = host
         self._making = threading.Lock()
@@ -154,7 +156,7 @@ class RootTemplates:
             _make_folder(building, target)
         for name in _MERGED:
             self._merge(building, name)
-        _make_etc(building / "etc", self._host / "etc")
+        _make_etc(building / "etc", self._host / "etc", self._etc_files)
         self._bind_system(building)
         building.rename(root)
 
@@ -213,7 +215,7 @@ def _make_target(image: Path, target: str) -> None:
             path.chmod(0o755)
 
 
-def _make_etc(etc: Path, host_etc: Path) -> None:
+def _make_etc(etc: Path, host_etc: Path, files: Mapping[str, str] = ETC_FILES) -> None:
     """A minimal ``/etc``: our own files, and copies of what programs of the host need to start."""
     copied = [host_etc / name for name in _ETC_COPIED]
     copied += [path for pattern in _ETC_COPIED_GLOBS for path in host_etc.glob(pattern)]
@@ -228,7 +230,7 @@ def _make_etc(etc: Path, host_etc: Path) -> None:
     for name in _ETC_BOUND:
         if (host_etc / name).is_dir():
             _make_folder(etc, name)
-    for name, text in ETC_FILES.items():
+    for name, text in files.items():
         (etc / name).write_text(text)
         (etc / name).chmod(0o644)
 
