@@ -95,7 +95,7 @@ class OciSandbox:
         if self._heir_of is not None:
             self._first_id = self._heir_of.leave_ids()
         else:
-            self._first_id = shared.ids.take() if self._owns_id else 0
+            self._first_id = shared.ids.take() if shared.traits.user_namespace else 0
         self._state = shared.state / spec.id if shared.traits.own_state else shared.state
         self._network: network.Network | None = None
         self._root = Path()
@@ -148,7 +148,8 @@ class OciSandbox:
         image = self._spec.root
         self._root = self._shared.roots.root_of_image(image, targets) if image else self._shared.roots.root_for(targets)
         mounts = tuple(self._mapped(number, mount) for number, mount in enumerate(self._spec.mounts))
-        self._spec = dataclasses.replace(self._spec, mounts=mounts)
+        network_files = self._shared.roots.network_files() if image else ()
+        self._spec = dataclasses.replace(self._spec, mounts=(*mounts, *network_files))
 
     def _mapped(self, number: int, mount: Mount) -> Mount:
         """The mount whose source belongs to the sandbox's user, for a configured folder; else the mount itself."""
