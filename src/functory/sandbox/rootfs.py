@@ -23,6 +23,7 @@ from functory.sandbox import linux
 from functory.sandbox.mounts import STANDARD_TARGETS
 from functory.sandbox.network import ADDRESS
 from functory.sandbox.oci_spec import GID, HOSTNAME, UID
+from functory.sandbox.port import Mount
 
 _FOLDERS = ("usr", "etc", "proc", "dev", "sys", "tmp", "mnt", "home", "run", "var")
 _MERGED = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
@@ -112,7 +113,7 @@ class RootTemplates:
         return root
 
     def root_of_image(self, image: Path, targets: Iterable[str]) -> Path:
-        """The root of a container image: its folder, read-only, with our network files. Blocks.
+        """The root of a container image: its folder, read-only. Blocks.
 
         Args:
             image: see `SandboxSpec.root`.
@@ -124,21 +125,21 @@ class RootTemplates:
         wanted = sorted(set(targets))
         key = hashlib.sha256("\0".join([str(image), *wanted]).encode()).hexdigest()[:16]
         root = self.folder / f"image-{key}"
-        network_files = [self.root_for(()) / name for name in _NETWORK_FILES]
         with self._making:
+            if root in self._images and not os.path.samestat(root.stat(), image.stat()):
+                linux.detach(root)  # the image was removed and made anew since
+                self._images.remove(root)
             if root not in self._images:
                 for target in wanted:
                     _make_target(image, target)
                 root.mkdir(exist_ok=True)
-                try:
-                    linux.bind(image, root, read_only=True, extra=_BIND)
-                    for file, name in zip(network_files, _NETWORK_FILES, strict=True):
-                        linux.bind(file, root / name, read_only=True, extra=_BIND)
-                except OSError:
-                    linux.detach(root)
-                    raise
+                linux.bind(image, root, read_only=True, extra=_BIND)
                 self._images.add(root)
         return root
+
+    def network_files(self) -> tuple[Mount, ...]:
+        """Files of ours that an image's own give way to. Nothing is mounted *in* the image: it could not be removed then."""
+        return tuple(Mount(self.root_for(()) / name, f"/{name}") for name in _NETWORK_FILES)
 
     def close(self) -> None:
         """Unmount everything; fine when nothing is mounted."""

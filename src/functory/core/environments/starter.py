@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from functory.core.environments import failures, image_start, platform_events
@@ -89,6 +89,7 @@ class Starter:
         version: FunctionVersion,
         *,
         phase: str = "init",
+        remains: Environment | None = None,
         on_idle: Callable[[Environment], None],
         on_end: Callable[[Environment], None],
     ) -> Environment:
@@ -96,6 +97,7 @@ class Starter:
 
         Args:
             phase: ``init``, or ``invoke`` for an init that is repeated within an invocation.
+            remains: an environment of the same version that was reset: the new one goes on with its ``/tmp`` and log.
             on_idle: see `Environment`.
             on_end: see `Environment`.
 
@@ -104,7 +106,8 @@ class Starter:
             SandboxError: no sandbox could be made.
         """
         near = self._with
-        log = LogStream(version, stream_name(version, near.clock.epoch_s(), near.ids), near.sink, near.clock)
+        stream = remains.log.name if remains is not None else stream_name(version, near.clock.epoch_s(), near.ids)
+        log = LogStream(version, stream, near.sink, near.clock)
         image = await self._image(version, version.image, log) if version.image is not None else None
         try:
             runtime = image.runtime if image else await near.runtimes.resolve(version.runtime)
@@ -118,6 +121,8 @@ class Starter:
             raise StartRefused("Runtime.InvalidEntrypoint", refusal, log)
         spec = self._spec(version, runtime, _mounts(code, layers))
         spec = image.adapt_spec(spec) if image else spec
+        if remains is not None:
+            spec = replace(spec, tmp_of=remains.sandbox)
         sandbox = await near.driver.prepare(spec)
         environment: Environment | None = None
         try:

@@ -90,7 +90,12 @@ class OciSandbox:
         self._group_path = f"{shared.parent_group}/{spec.id}"
         self._group = shared.hierarchy.group(self._group_path)
         self.telemetry_fd = TELEMETRY_FD if shared.traits.passes_fds else None
-        self._first_id = shared.ids.take() if shared.traits.user_namespace else 0
+        self._heir_of = spec.tmp_of if isinstance(spec.tmp_of, OciSandbox) else None
+        self._owns_id = shared.traits.user_namespace
+        if self._heir_of is not None:
+            self._first_id = self._heir_of.leave_ids()
+        else:
+            self._first_id = shared.ids.take() if shared.traits.user_namespace else 0
         self._state = shared.state / spec.id if shared.traits.own_state else shared.state
         self._network: network.Network | None = None
         self._root = Path()
@@ -105,6 +110,16 @@ class OciSandbox:
         self._launched = False
         self._disposed = False
         self._disposing = asyncio.Lock()
+
+    @property
+    def tmp_folder(self) -> Path:
+        """Where its ``/tmp`` is mounted on the host."""
+        return self._folder / "tmp"
+
+    def leave_ids(self) -> int:
+        """Give its user ids to the sandbox that takes over its files; the first of them."""
+        self._owns_id = False
+        return self._first_id
 
     async def make(self) -> None:
         """Make network, folders and ``/tmp``; on failure `dispose` removes what there is.
@@ -125,12 +140,16 @@ class OciSandbox:
         self._network = self._shared.outbound.make(aws_endpoint=self._spec.aws_endpoint)
         tmp = self._folder / "tmp"
         tmp.mkdir(parents=True, mode=0o755)
-        self._shared.scratch.create(tmp, self._spec.limits.tmp_mib)
+        if self._heir_of is not None:
+            linux.mount(str(self._heir_of.tmp_folder), tmp, flags=linux.MS_MOVE)
+        else:
+            self._shared.scratch.create(tmp, self._spec.limits.tmp_mib)
         targets = [mount.target for mount in self._spec.mounts]
         image = self._spec.root
         self._root = self._shared.roots.root_of_image(image, targets) if image else self._shared.roots.root_for(targets)
         mounts = tuple(self._mapped(number, mount) for number, mount in enumerate(self._spec.mounts))
-        self._spec = dataclasses.replace(self._spec, mounts=mounts)
+        network_files = self._shared.roots.network_files() if image else ()
+        self._spec = dataclasses.replace(self._spec, mounts=(*mounts, *network_files))
 
     def _mapped(self, number: int, mount: Mount) -> Mount:
         """The mount whose source belongs to the sandbox's user, for a configured folder; else the mount itself."""
@@ -368,7 +387,8 @@ class OciSandbox:
             if self._network is not None:
                 self._network.close()
             await asyncio.get_running_loop().run_in_executor(self._shared.executor, self._remove_folders)
-            self._shared.ids.release(self._first_id)
+            if self._owns_id:
+                self._shared.ids.release(self._first_id)
             if self._main is not None:
                 self._shared.mains.discard(self._main.pid)
             self._disposed = True
