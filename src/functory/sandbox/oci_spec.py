@@ -6,7 +6,8 @@ read-only binds already in place (see `rootfs`), so that only what differs betwe
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,8 @@ class Place:
         cgroup: absolute cgroup path, below the hierarchy's root.
         first_id: first host uid and gid of the sandbox's private range.
         machine: ``os.uname().machine``.
+        late: target -> folder whose later mounts shall appear there (standby).
+        shares: part of the CPU beside other sandboxes, or 0 for everybody's.
         limits_swap: whether the kernel can limit swap (version 1 may be built without; the runtimes then refuse the value).
     """
 
@@ -54,6 +57,8 @@ class Place:
     cgroup: str
     first_id: int
     machine: str
+    late: Mapping[str, Path] = field(default_factory=dict)
+    shares: int = 0
     limits_swap: bool = True
 
 
@@ -64,7 +69,7 @@ def config(spec: SandboxSpec, command: Command, place: Place) -> dict[str, Any]:
         "uidMappings": [_mapping(place.first_id)],
         "gidMappings": [_mapping(place.first_id)],
         "cgroupsPath": place.cgroup,
-        "resources": _resources(spec, place.limits_swap),
+        "resources": _resources(spec, place),
         "maskedPaths": list(_MASKED),
         "readonlyPaths": list(_READ_ONLY),
     }
@@ -99,8 +104,9 @@ def _mounts(mounts: tuple[Mount, ...], place: Place) -> list[dict[str, Any]]:
     fixed: list[dict[str, Any]] = [
         {"destination": "/proc", "type": "proc", "source": "proc", "options": ["nosuid", "noexec", "nodev"]},
         _bind(place.dev, "/dev", "ro", "noexec"),
-        _bind(place.tmp, "/tmp", "rw", "nodev"),  # noqa: S108
+        _bind(place.tmp, "/tmp", "rw", "nodev", *(["rslave"] if place.late else [])),  # noqa: S108
     ]
+    fixed += [_bind(folder, target, "ro", "nodev", "rslave") for target, folder in place.late.items()]
     return fixed + [_bind(mount.source, mount.target, "ro" if mount.read_only else "rw", "nodev") for mount in mounts]
 
 
@@ -130,11 +136,12 @@ def _rlimit(name: str, value: int) -> dict[str, Any]:
     return {"type": name, "soft": value, "hard": value}
 
 
-def _resources(spec: SandboxSpec, limits_swap: bool) -> dict[str, Any]:
+def _resources(spec: SandboxSpec, place: Place) -> dict[str, Any]:
     memory = spec.limits.memory_mib * MIB
-    swap = {"swap": memory} if limits_swap else {}  # counts both: equal means none
+    swap = {"swap": memory} if place.limits_swap else {}  # counts both: equal means none
+    shares = {"shares": place.shares} if place.shares else {}
     return {
         "memory": {"limit": memory, **swap},
-        "cpu": {"quota": cpu_quota_us(spec.limits.vcpu), "period": CPU_PERIOD_US},
+        "cpu": {"quota": cpu_quota_us(spec.limits.vcpu), "period": CPU_PERIOD_US, **shares},
         "pids": {"limit": spec.limits.processes},
     }

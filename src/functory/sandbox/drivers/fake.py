@@ -13,7 +13,16 @@ import socket
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
-from functory.sandbox.port import Capabilities, Command, Exit, OutputSink, Sandbox, SandboxError, SandboxSpec
+from functory.sandbox.port import (
+    Capabilities,
+    Command,
+    Exit,
+    OutputSink,
+    Sandbox,
+    SandboxError,
+    SandboxSpec,
+    StandbySandbox,
+)
 
 
 @dataclass(slots=True)
@@ -78,6 +87,10 @@ class FakeDriver:
         sandbox = FakeSandbox(spec, self._behaviour)
         self.sandboxes[spec.id] = sandbox
         return sandbox
+
+    async def prepare_standby(self, spec: SandboxSpec) -> StandbySandbox:
+        """See `SandboxDriver`; there is nothing that could be mounted into a running process of this driver."""
+        raise SandboxError(f"the driver {self.name} makes no standby sandboxes")
 
     async def close(self) -> None:
         """See `SandboxDriver`."""

@@ -83,6 +83,7 @@ class OciSandbox:
         self._first_id = shared.ids.take()
         self._network: network.Network | None = None
         self._root = Path()
+        self._tmp = Path()
         self._maps: list[Path] = []
         self._work: asyncio.Future[None] | None = None
         self._pipes: tuple[OutputPipe, ...] = ()
@@ -110,12 +111,18 @@ class OciSandbox:
     def _make(self) -> None:
         """In a thread."""
         self._network = network.create(aws_endpoint=self._spec.aws_endpoint)
-        tmp = self._folder / "tmp"
-        tmp.mkdir(parents=True, mode=0o755)
-        self._shared.scratch.create(tmp, self._spec.limits.tmp_mib)
+        self._folder.mkdir(parents=True, mode=0o755)
+        self._tmp = self._make_tmp()
         self._root = self._shared.roots.root_for(mount.target for mount in self._spec.mounts)
         mounts = tuple(self._mapped(number, mount) for number, mount in enumerate(self._spec.mounts))
         self._spec = dataclasses.replace(self._spec, mounts=mounts)
+
+    def _make_tmp(self) -> Path:
+        """In a thread: the folder that becomes ``/tmp``."""
+        tmp = self._folder / "tmp"
+        tmp.mkdir(mode=0o755)
+        self._shared.scratch.create(tmp, self._spec.limits.tmp_mib)
+        return tmp
 
     def _mapped(self, number: int, mount: Mount) -> Mount:
         """The mount whose source belongs to the sandbox's user, for a configured folder; else the mount itself."""
@@ -167,8 +174,7 @@ class OciSandbox:
             return
         pid = await asyncio.shield(self._starting)
         if self._starter is None:
-            for pipe in self._pipes:
-                pipe.close_write_end()
+            self._close_inherited()
             self._starter = Child(pid, (), lambda how, _: how)
         try:
             async with asyncio.timeout(timeout_s):
@@ -181,25 +187,36 @@ class OciSandbox:
         if self._main is None and how.code == 0:
             self._main = Child(int((self._folder / "pid").read_text()), self._pipes, self._conclude)
 
-    def _spawn(self, command: Command) -> int:
-        """In a thread: write the bundle and start the runtime's command; its pid."""
-        place = oci_spec.Place(
+    def _place(self) -> oci_spec.Place:
+        return oci_spec.Place(
             root=self._root,
             dev=self._shared.roots.dev,
-            tmp=self._folder / "tmp",
+            tmp=self._tmp,
             network=f"/proc/{os.getpid()}/fd/{self._require_network().fd}",
             cgroup=self._group_path,
             first_id=self._first_id,
             machine=os.uname().machine,
             limits_swap=self._shared.hierarchy.limits_swap,
         )
-        (self._folder / "config.json").write_text(json.dumps(oci_spec.config(self._spec, command, place)))
+
+    def _inherited(self) -> tuple[int, ...]:
+        """Descriptors that the process gets from `TELEMETRY_FD` on."""
+        return (self._pipes[1].write_fd,)
+
+    def _close_inherited(self) -> None:
+        """The process has them, or there is none."""
+        for pipe in self._pipes:
+            pipe.close_write_end()
+
+    def _spawn(self, command: Command) -> int:
+        """In a thread: write the bundle and start the runtime's command; its pid."""
+        (self._folder / "config.json").write_text(json.dumps(oci_spec.config(self._spec, command, self._place())))
         uid, gid = self._first_id + oci_spec.UID, self._first_id + oci_spec.GID
         for pipe in self._pipes:
             os.fchown(pipe.write_fd, uid, gid)  # so that /dev/stdout can be opened by name
         argv = [
             str(self._shared.runtime), "--root", str(self._shared.state), "--log", str(self._folder / "log"),
-            "--log-format", "json", "run", "--detach", "--no-new-keyring", "--preserve-fds", "1",
+            "--log-format", "json", "run", "--detach", "--no-new-keyring", "--preserve-fds", str(len(self._inherited())),
             "--bundle", str(self._folder), "--pid-file", str(self._folder / "pid"), self.id,
         ]  # fmt: skip
         with open(os.devnull, "rb") as nothing:  # noqa: PTH123
@@ -207,8 +224,8 @@ class OciSandbox:
                 (os.POSIX_SPAWN_DUP2, nothing.fileno(), 0),
                 (os.POSIX_SPAWN_DUP2, self._pipes[0].write_fd, 1),
                 (os.POSIX_SPAWN_DUP2, self._pipes[0].write_fd, 2),
-                (os.POSIX_SPAWN_DUP2, self._pipes[1].write_fd, TELEMETRY_FD),
             ]
+            actions += [(os.POSIX_SPAWN_DUP2, fd, TELEMETRY_FD + place) for place, fd in enumerate(self._inherited())]
             with self._shared.spawning:
                 pid = os.posix_spawn(argv[0], argv, _RUNTIME_ENV, file_actions=actions, setsid=True)
                 self._shared.watched.add(pid)
@@ -333,16 +350,24 @@ class OciSandbox:
     def _remove_folders(self) -> None:
         """In a thread. The runtime's own ``delete`` would fork a process of 5 ms to do the same."""
         try:
-            for folder in self._maps:
-                linux.detach(folder)
-                folder.rmdir()
-            self._maps.clear()
-            linux.detach(self._folder / "tmp")
+            self._unmount()
         except OSError as error:
             _log.error("mount_left", sandbox=self.id, reason=str(error))
             return  # never remove files through a mount
         shutil.rmtree(self._folder, ignore_errors=True)
         shutil.rmtree(self._shared.state / self.id, ignore_errors=True)
+
+    def _unmount(self) -> None:
+        """In a thread: take away every mount of this sandbox that the node sees.
+
+        Raises:
+            OSError: one cannot be taken away.
+        """
+        for folder in self._maps:
+            linux.detach(folder)
+            folder.rmdir()
+        self._maps.clear()
+        linux.detach(self._folder / "tmp")
 
     def _conclude(self, how: Exit, _peak: int) -> Exit:
         """The final `Exit`, read from the control group before it is removed."""
