@@ -23,7 +23,9 @@ from typing import Self
 from functory.aws.errors import AwsError
 from functory.core.environments import failures
 from functory.core.environments.environment import Environment, InitFailure
+from functory.core.environments.memory import MemoryBudget
 from functory.core.environments.scaling import PATIENCE_S, Demand, starts_needed
+from functory.core.environments.standby import Standbys
 from functory.core.environments.starter import Neighbours, Starter, StartRefused
 from functory.core.environments.states import EnvironmentState
 from functory.core.functions.model import FunctionVersion
@@ -97,11 +99,14 @@ class Environments:
         self._settings = settings
         self._driver = neighbours.driver
         self._tasks = TaskScope("core.environments")
-        self._starter = Starter(neighbours, self._tasks)
         self._log = log.get("core.environments")
         self._pools: dict[FunctionKey, dict[str, _Pool]] = {}
         self._start_slots = asyncio.Semaphore(settings.parallel_starts or 2 * (os.cpu_count() or 1))
-        self._memory_free_mib = settings.max_memory_mib or int(_machine_memory_mib() * MEMORY_SHARE)
+        self._memory = MemoryBudget(settings.max_memory_mib or int(_machine_memory_mib() * MEMORY_SHARE))
+        self.standbys = Standbys(
+            settings, neighbours.driver, neighbours.ids, neighbours.mounts, self._tasks, self._memory, self._is_starting
+        )
+        self._starter = Starter(neighbours, self._tasks, self.standbys)
         self._sweep: asyncio.TimerHandle | None = None
         self._closing = False
 
@@ -198,7 +203,9 @@ class Environments:
             self._scale(pool)
 
     def _reserve(self, memory_mib: int) -> bool:
-        while self._memory_free_mib < memory_mib:
+        while not self._memory.reserve(memory_mib):
+            if self.standbys.give_up_one():
+                continue
             oldest = min(
                 (env for epochs in self._pools.values() for pool in epochs.values() for env in pool.idle),
                 key=lambda env: env.idle_since,
@@ -207,7 +214,6 @@ class Environments:
             if oldest is None:
                 return False
             oldest.retire()
-        self._memory_free_mib -= memory_mib
         return True
 
     def _refuse_hopeless(self, pool: _Pool) -> None:
@@ -234,6 +240,9 @@ class Environments:
         finally:
             pool.starting -= 1
 
+    def _is_starting(self) -> bool:
+        return any(pool.starting for epochs in self._pools.values() for pool in epochs.values())
+
     @staticmethod
     def _is_superfluous(pool: _Pool) -> bool:
         return len(pool.waiters) < pool.starting and (bool(pool.all) or not pool.waiters)
@@ -244,14 +253,14 @@ class Environments:
         try:
             async with self._start_slots:
                 if waiter is None and self._is_superfluous(pool):
-                    self._memory_free_mib += pool.version.memory_mib
+                    self._memory.release(pool.version.memory_mib)
                     return
                 began = loop.time()
                 environment = await self._starter.launch(
                     pool.version, on_idle=lambda env: self._offer(pool, env), on_end=lambda env: self._end(pool, env)
                 )
         except BaseException as error:
-            self._memory_free_mib += pool.version.memory_mib
+            self._memory.release(pool.version.memory_mib)
             self._fail_waiter(pool, waiter, error)
             if isinstance(error, (StartRefused, SandboxError, OSError)):
                 return
@@ -328,7 +337,7 @@ class Environments:
         pool.all.discard(environment)
         if environment in pool.idle:
             pool.idle.remove(environment)
-        self._memory_free_mib += environment.version.memory_mib
+        self._memory.release(environment.version.memory_mib)
         self._tasks.spawn(self._dispose(pool, environment), f"dispose {environment.sandbox.id}")
         if pool.waiters and not self._closing:
             self._scale(pool)
@@ -384,11 +393,13 @@ class Environments:
                 for environment in [env for env in pool.idle if now - env.idle_since >= self._settings.idle_s]:
                     environment.retire()
                 self._forget_empty(pool)
+        self.standbys.sweep()
         self._schedule_sweep()
 
     async def close(self) -> None:
         """End everything: waiting callers are refused, running invocations are cut."""
         self._closing = True
+        self.standbys.close()
         if self._sweep is not None:
             self._sweep.cancel()
         for epochs in self._pools.values():

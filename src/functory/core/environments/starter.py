@@ -64,11 +64,14 @@ class Starter:
 
     Args:
         tasks: owns the watcher of each sandbox; belongs to the pool.
+        standbys: asked first; a sandbox is started where none waits.
     """
 
-    def __init__(self, neighbours: Neighbours, tasks: TaskScope) -> None:
+    def __init__(self, neighbours: Neighbours, tasks: TaskScope, standbys: Standbys) -> None:
         self._with = neighbours
         self._tasks = tasks
+        self._standbys = standbys
+        self._log = module_log.get("core.starter")
 
     async def launch(
         self,
