@@ -81,7 +81,7 @@ def test_accepted_events_survive_the_end_of_the_node(own_node: Node, ending: str
     own_node.start()
     seen = wait_for(lambda: found if len(found := attempts(own_node, "durable")) >= 3 else None, "all attempts")
     assert set(seen) == {request_id}
-    assert len(seen) == 3
+    assert len(seen) == 3 or ending == "kill"  # what a crash cut short is done again
 
 
 def test_everything_is_there_after_a_restart(own_node: Node) -> None:

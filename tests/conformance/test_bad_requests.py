@@ -67,6 +67,26 @@ def test_impossible_function_names_are_refused(unchecked_lambda: Any, name: str,
     assert f"Value '{name}' at 'functionName' failed to satisfy constraint: {rule}" in error["Message"]
 
 
+@pytest.mark.parametrize(
+    ("params", "path"),
+    [
+        ({"FunctionName": "white space"}, "functionName"),
+        ({"FunctionName": "n" * 257}, "functionName"),
+        ({"FunctionName": "f", "Qualifier": "a b"}, "qualifier"),
+        ({"FunctionName": "f", "Qualifier": "q" * 129}, "qualifier"),
+        ({"FunctionName": "f", "InvocationType": "Perhaps"}, "invocationType"),
+        ({"FunctionName": "f", "LogType": "Head"}, "logType"),
+    ],
+)
+def test_impossible_calls_are_refused(unchecked_lambda: Any, params: dict[str, Any], path: str) -> None:
+    with pytest.raises(ClientError) as refusal:
+        unchecked_lambda.invoke(**params)
+    error = refusal.value.response["Error"]
+    assert error["Code"] == "ValidationException"
+    assert error["Message"].startswith("1 validation error detected: Value '")
+    assert f"' at '{path}' failed to satisfy constraint: Member must " in error["Message"]
+
+
 def test_every_violation_is_told(unchecked_lambda: Any) -> None:
     with pytest.raises(ClientError) as refusal:
         unchecked_lambda.create_function(**asked("several", MemorySize=1, Timeout=-1))
@@ -237,7 +257,7 @@ def test_a_client_that_hangs_up_leaves_no_environment_busy(
     wait_for(awake, "the function ran to its end")
     for _ in range(3):
         assert call(aws_lambda, name, 0) == "done"
-    assert node.health()["environments"] == before
+    assert node.health()["environments"] <= before
 
 
 def test_the_scope_of_a_signature_is_read_carefully(node: Node) -> None:

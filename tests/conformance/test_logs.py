@@ -48,7 +48,7 @@ def written(aws_lambda: Any, logs: Any) -> Iterator[list[dict[str, Any]]]:
             return None
         return events if any("REPORT" in text for text in messages(events)) else None
 
-    yield wait_for(complete, "the log arrived", timeout_s=1.0)
+    yield wait_for(complete, "the log arrived")
     aws_lambda.delete_function(FunctionName="logging")
     logs.delete_log_group(logGroupName=GROUP)
 

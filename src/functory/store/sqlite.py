@@ -177,6 +177,13 @@ def store_error(error: DBAPIError) -> StoreError | None:
     return StoreError(f"{fault}: {error.orig}") if fault else None
 
 
+def _advice(error: DBAPIError) -> str:
+    """What a person can do about a database that does not open."""
+    code = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF
+    is_damage = code in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+    return "; nothing was changed: put a copy of it there, or use another data folder" if is_damage else ""
+
+
 def _open(path: Path, migrations: Migrations | None) -> tuple[FolderLock, Engine, Engine]:
     """Everything of `SqliteStore.open` that blocks."""
     _make_folder(path.parent)
@@ -193,7 +200,7 @@ def _open(path: Path, migrations: Migrations | None) -> tuple[FolderLock, Engine
             _sync_folder(path.parent)
     except DBAPIError as error:
         lock.release()
-        raise (store_error(error) or StoreError(f"{path} cannot be used: {error.orig}")) from error
+        raise StoreError(f"{path} cannot be used: {store_error(error) or error.orig}{_advice(error)}") from error
     except (SQLAlchemyError, OSError) as error:
         lock.release()
         raise StoreError(f"{path} cannot be used: {error}") from error

@@ -287,8 +287,11 @@ def test_limits_on_open_files_and_core_dumps_hold(run: Callable[[Work], None]) -
 def test_memory_peak_is_known_also_after_the_end(run: Callable[[Work], None]) -> None:
     async def work(driver: SandboxDriver) -> None:
         async with prepared(driver) as sandbox:
-            await launch(sandbox, PYTHON, "-c", "x = b'x' * 50_000_000")
-            await finish(sandbox)
+            program = "import time; x = b'x' * 50_000_000; print('ready', flush=True); time.sleep(4000)"
+            seen = await launch(sandbox, PYTHON, "-c", program)
+            await seen.until("ready")
+            assert 50_000_000 < sandbox.memory_peak_bytes() < 200_000_000
+            await sandbox.kill()
             assert 50_000_000 < sandbox.memory_peak_bytes() < 200_000_000
 
     run(work)
@@ -332,6 +335,8 @@ def test_a_start_that_is_cancelled_leaves_nothing(run: Callable[[Work], None], r
 
 
 def test_close_disposes_of_every_sandbox(run: Callable[[Work], None], run_dir: Path) -> None:
+    before = traces(run_dir)
+
     async def work(driver: SandboxDriver) -> None:
         for number in range(3):
             sandbox = await driver.prepare(SandboxSpec(f"s{number}", ()))
@@ -339,7 +344,8 @@ def test_close_disposes_of_every_sandbox(run: Callable[[Work], None], run_dir: P
 
     run(work)
     left = traces(run_dir)
-    assert (left["folders"], left["groups"], left["children"], left["mounts"]) == ([], [], [], [])
+    for kind in ("folders", "groups", "children", "mounts"):
+        assert left[kind] == before[kind], kind
 
 
 async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -8,8 +8,9 @@ anchors. The ``regex`` package knows most of the syntax; `translate` rewrites wh
 - ``\x{H…}``, ``\z``, ``\v`` and surrogate pairs written as two escapes have other spellings;
 - ``&&`` inside a class is an intersection (``regex``'s version 1 sets).
 
-A pattern is compiled when a value first meets it and kept. A match may take at most `TIMEOUT_S`; a value that needs longer
-(catastrophic backtracking) does not match: refusing a value nobody sends beats a node that stands still.
+A pattern is compiled when a value first meets it and kept. A match may take at most `TIMEOUT_S`, `TRIES` times; a value that
+needs longer (catastrophic backtracking) does not match: refusing a value nobody sends beats a node that stands still. One
+try would not do: the clock goes on while a busy machine lets the node wait, and a good value would be refused.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from functools import cache
 import regex  # type: ignore[import-untyped]  # ships no stubs
 
 TIMEOUT_S = 0.05
+TRIES = 4
 _LINE_ENDS = r"\n\r\x85\u2028\u2029"
 _END = r"\U0010ffff"
 _ASCII_SETS = {  # name: contents of a character class
@@ -70,12 +72,17 @@ def compiled(pattern: str) -> regex.Pattern[str] | None:
 def matches(pattern: str, text: str) -> bool:
     """Whether the whole text satisfies a pattern of AWS's models."""
     expression = compiled(pattern)
-    if expression is None:
-        return True
-    try:
-        return expression.fullmatch(text, timeout=TIMEOUT_S) is not None
-    except TimeoutError:
-        return False
+    return expression is None or covers(expression, text)
+
+
+def covers(expression: regex.Pattern[str], text: str) -> bool:
+    """Whether an expression matches the whole text in the time it may take."""
+    for _ in range(TRIES):
+        try:
+            return expression.fullmatch(text, timeout=TIMEOUT_S) is not None
+        except TimeoutError:
+            continue
+    return False
 
 
 def translate(pattern: str) -> str:

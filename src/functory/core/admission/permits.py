@@ -35,6 +35,10 @@ class Permit:
             del self._counts[self._scope]
 
 
+RETRY_AFTER_S = "1"
+"""What a throttled caller is told in ``Retry-After``: a place may be free any moment."""
+
+
 class Admission:
     """Gives permits; see the module."""
 
@@ -58,7 +62,7 @@ class Admission:
             raise AwsError(
                 "TooManyRequestsException",
                 "Rate Exceeded.",
-                members={"Reason": "ConcurrentInvocationLimitExceeded"},
+                members={"Reason": "ConcurrentInvocationLimitExceeded", "retryAfterSeconds": RETRY_AFTER_S},
             )
         self._running[scope] = running + 1
         return Permit(self._running, scope)

@@ -22,7 +22,7 @@ from functory.core.environments.session import Answer, RuntimeSession
 from functory.core.environments.states import ENVIRONMENT, EnvironmentState
 from functory.core.functions.model import FunctionVersion
 from functory.core.invocations.outcome import Invocation, Outcome, OutcomeKind
-from functory.kernel.clock import Clock, iso_ms
+from functory.kernel.clock import Clock
 from functory.kernel.limits import MIB
 from functory.sandbox.port import Exit, Sandbox
 
@@ -33,7 +33,7 @@ class InitFailure:
 
     Attributes:
         status: ``error`` or ``timeout``, as INIT_REPORT says it.
-        error_type: e.g. ``Runtime.ImportModuleError``.
+        error_type: e.g. ``Runtime.ImportModuleError``, or the type of the exception.
         answer: the runtime's own error document, or None when it gave none.
         ended: how the runtime ended, or None while it was alive.
         init_ms: how long init took.
@@ -92,7 +92,7 @@ class Environment:
         self._on_idle = on_idle
         self._on_end = on_end
         self._init: asyncio.Future[InitFailure | None] = self._loop.create_future()
-        self._init_started_at = self._loop.time()
+        self._init_started_at = clock.monotonic_s()
         self._unreported_init_ms: float | None = None
         self._run: _Run | None = None
         self._ended: Exit | None = None
@@ -101,7 +101,7 @@ class Environment:
 
     def launched(self) -> None:
         """The runtime's process was started: init begins to count."""
-        self._init_started_at = self._loop.time()
+        self._init_started_at = self._clock.monotonic_s()
 
     async def initialized(self, limit_s: float) -> InitFailure | None:
         """Wait for the end of init; None when the runtime is ready.
@@ -120,7 +120,7 @@ class Environment:
         return failure
 
     def _init_ms(self) -> float:
-        return (self._loop.time() - self._init_started_at) * 1000
+        return (self._clock.monotonic_s() - self._init_started_at) * 1000
 
     def _used_mib(self) -> int:
         return math.ceil(self.sandbox.memory_peak_bytes() / MIB)
@@ -177,14 +177,17 @@ class Environment:
         """Run one invocation; only while `is_usable`.
 
         Args:
-            spent_s: how much of the function's timeout its init has used up already (suppressed init).
+            spent_s: how much of the function's timeout its init has used up already (suppressed init). AWS: Duration has
+                that time, and there is no Init Duration.
 
         Cancellation: the function goes on; its outcome only reaches the log.
         """
         self.state = ENVIRONMENT.check(self.state, EnvironmentState.BUSY)
         version = self.version
         limit_s = version.timeout_s - spent_s
-        run = _Run(invocation, self._loop.create_future(), self._loop.time(), limit_s)
+        run = _Run(invocation, self._loop.create_future(), self._clock.monotonic_s() - spent_s, limit_s)
+        if spent_s:
+            self._unreported_init_ms = None
         self._run = run
         if invocation.want_tail:
             self.log.begin_tail()
@@ -215,7 +218,7 @@ class Environment:
             payload=body,
             function_error="Unhandled" if failed else "",
             error_type=answer.error_type or "",
-            duration_ms=(self._loop.time() - run.started_at) * 1000,
+            duration_ms=(self._clock.monotonic_s() - run.started_at) * 1000,
         )
 
     def _finish(self) -> None:
@@ -238,7 +241,7 @@ class Environment:
     def _report(self, run: _Run, outcome: Outcome, extras: str) -> None:
         """Write END and REPORT, and answer a caller that has waited for them."""
         request_id = run.invocation.request_id
-        duration_ms = (self._loop.time() - run.started_at) * 1000
+        duration_ms = (self._clock.monotonic_s() - run.started_at) * 1000
         init_ms, self._unreported_init_ms = self._unreported_init_ms, None
         used_mib = self._used_mib()
         report = failures.report_line(request_id, duration_ms, init_ms, self.version.memory_mib, used_mib, extras)
@@ -269,7 +272,7 @@ class Environment:
         self.log.flush()
         request_id = run.invocation.request_id
         limit_s = float(self.version.timeout_s)
-        self.log.platform(f"{iso_ms(self._clock.epoch_s())} {request_id} {failures.timeout_text(limit_s)}", "")
+        self.log.timed_out(request_id, failures.timeout_text(limit_s))
         outcome = Outcome(
             OutcomeKind.TIMED_OUT,
             request_id,

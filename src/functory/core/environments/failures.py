@@ -6,12 +6,15 @@ AWS: texts recorded from the service, see the reference's tables "Error payloads
 from __future__ import annotations
 
 import math
+import re
 import signal as signals
 from collections.abc import Mapping
 
 import msgspec
 
 from functory.sandbox.port import Exit
+
+_PLATFORM_TYPE = re.compile(r"(Runtime|Function|Extension|Sandbox)\.[A-Z][a-zA-Z]+")
 
 
 def document(error_type: str, message: str) -> bytes:
@@ -27,6 +30,13 @@ def timeout_text(timeout_s: float) -> str:
 def timeout_document(request_id: str, timeout_s: float) -> bytes:
     """What the caller of a function that ran out of time gets."""
     return document("Sandbox.Timedout", f"RequestId: {request_id} Error: {timeout_text(timeout_s)}")
+
+
+def reported_type(error_type: str) -> str:
+    """The error type as the platform's own lines name it. AWS: only its own types; exceptions' names stay out of them."""
+    if _PLATFORM_TYPE.match(error_type):
+        return error_type
+    return "Function.Unknown" if error_type.startswith("Function.") else "Runtime.Unknown"
 
 
 def exit_type(ended: Exit) -> str:

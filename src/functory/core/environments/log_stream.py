@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from functory.core.functions.model import FunctionVersion
 from functory.core.invocations.log_sink import LogSink
-from functory.kernel.clock import Clock, utc
+from functory.kernel.clock import Clock, iso_ms, utc
 from functory.kernel.ids import Ids
 from functory.kernel.limits import LOG_TAIL_BYTES
 
@@ -113,6 +113,10 @@ class LogStream:
             for line in lines:
                 self._keep_tail(f"{line}\n".encode())
         self._sink.append(self._account_id, self._region, self.group, self.name, events)
+
+    def timed_out(self, request_id: str, text: str) -> None:
+        """Write that an invocation ran out of time. AWS: this line alone begins with the time, and an empty one follows."""
+        self.platform(f"{iso_ms(self._clock.epoch_s())} {request_id} {text}", "")
 
     # -- the tail of an invocation
 

@@ -21,6 +21,7 @@ from types import TracebackType
 from typing import Self
 
 from functory.aws.errors import AwsError
+from functory.core.admission.permits import RETRY_AFTER_S
 from functory.core.environments import failures
 from functory.core.environments.environment import Environment, InitFailure
 from functory.core.environments.memory import MemoryBudget
@@ -227,7 +228,7 @@ class Environments:
                     AwsError(
                         "TooManyRequestsException",
                         "Rate Exceeded.",
-                        members={"Reason": "ConcurrentInvocationLimitExceeded"},
+                        members={"Reason": "ConcurrentInvocationLimitExceeded", "retryAfterSeconds": RETRY_AFTER_S},
                     )
                 )
 
@@ -308,11 +309,7 @@ class Environments:
         if waiter.future.done():
             return
         if isinstance(error, StartRefused):
-            request_id = waiter.invocation.request_id
-            document = failures.document(error.error_type, f"RequestId: {request_id} Error: {error}")
-            waiter.future.set_result(
-                Outcome(OutcomeKind.RUNTIME_EXITED, request_id, document, "Unhandled", error.error_type)
-            )
+            waiter.future.set_result(_refused_start(waiter.invocation, pool.version, error))
             return
         if error is not None:
             self._log.error("start_failed", function=pool.version.arn, error=str(error))
@@ -417,23 +414,22 @@ class Environments:
 def _failed_init(invocation: Invocation, version: FunctionVersion, failure: InitFailure, took_s: float) -> Outcome:
     """The outcome of an invocation whose environment could not be initialised."""
     request_id = invocation.request_id
-    extras = f"Status: error\tError Type: {failure.error_type}"
-    lines = [f"START RequestId: {request_id} Version: {version.version}"]
+    extras = f"Status: error\tError Type: {failures.reported_type(failure.error_type)}"
+    failure.log.begin_tail()
+    failure.log.platform(f"START RequestId: {request_id} Version: {version.version}")
     if failure.status == "timeout":
         kind, extras = OutcomeKind.TIMED_OUT, "Status: timeout"
         document = failures.timeout_document(request_id, float(version.timeout_s))
-        lines.append(f"RequestId: {request_id} Error: {failures.timeout_text(float(version.timeout_s))}")
+        failure.log.timed_out(request_id, failures.timeout_text(float(version.timeout_s)))
     elif failure.answer:
         kind, document = OutcomeKind.FUNCTION_FAILED, failure.answer
     elif failure.ended is not None:
         kind, document = OutcomeKind.RUNTIME_EXITED, failures.exit_document(request_id, failure.ended)
-        lines += [f"RequestId: {request_id} Error: {failures.exit_text(failure.ended)}", failure.error_type]
+        failure.log.platform(f"RequestId: {request_id} Error: {failures.exit_text(failure.ended)}", failure.error_type)
     else:
         kind, document = OutcomeKind.FUNCTION_FAILED, failures.document(failure.error_type, "")
-    lines.append(f"END RequestId: {request_id}")
-    lines.append(failures.report_line(request_id, took_s * 1000, None, version.memory_mib, failure.memory_mib_used, extras))
-    failure.log.begin_tail()
-    failure.log.platform(*lines)
+    report = failures.report_line(request_id, took_s * 1000, None, version.memory_mib, failure.memory_mib_used, extras)
+    failure.log.platform(f"END RequestId: {request_id}", report)
     return Outcome(
         kind,
         request_id,
@@ -444,6 +440,24 @@ def _failed_init(invocation: Invocation, version: FunctionVersion, failure: Init
         duration_ms=took_s * 1000,
         billed_ms=failures.billed_ms(took_s * 1000, None),
         memory_mib_used=failure.memory_mib_used,
+    )
+
+
+def _refused_start(invocation: Invocation, version: FunctionVersion, refused: StartRefused) -> Outcome:
+    """The outcome of an invocation whose function cannot be run as it is."""
+    request_id, kind = invocation.request_id, refused.error_type
+    text = f"RequestId: {request_id} Error: {refused}"
+    refused.log.begin_tail()
+    refused.log.platform(
+        f"START RequestId: {request_id} Version: {version.version}",
+        text,
+        kind,
+        f"END RequestId: {request_id}",
+        failures.report_line(request_id, 0.0, None, version.memory_mib, 0, f"Status: error\tError Type: {kind}"),
+    )
+    log_tail = refused.log.end_tail() if invocation.want_tail else b""
+    return Outcome(
+        OutcomeKind.RUNTIME_EXITED, request_id, failures.document(kind, text), "Unhandled", kind, log_tail=log_tail
     )
 
 

@@ -7,11 +7,12 @@ init is an `InitFailure`.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from functory.core.environments import failures
+from functory.core.environments.entrypoint import refusal as entrypoint_refusal
 from functory.core.environments.environment import Environment, InitFailure
 from functory.core.environments.log_stream import LogStream, stream_name
 from functory.core.environments.port import ArtifactSource, Close, CredentialSource, EndpointHost, RuntimeApiHost
@@ -52,11 +53,17 @@ class Neighbours:
 
 
 class StartRefused(FunctoryError):  # noqa: N818  reads as what it is
-    """The function cannot be run as it is; ``error_type`` is what AWS calls it."""
+    """The function cannot be run as it is.
 
-    def __init__(self, error_type: str, message: str) -> None:
+    Attributes:
+        error_type: what AWS calls it.
+        log: the log stream of the environment that did not come to be, for what is still to be said.
+    """
+
+    def __init__(self, error_type: str, message: str, log: LogStream) -> None:
         super().__init__(message)
         self.error_type = error_type
+        self.log = log
 
 
 class Starter:
@@ -87,13 +94,16 @@ class Starter:
             SandboxError: no sandbox could be made.
         """
         near = self._with
+        log = LogStream(version, stream_name(version, near.clock.epoch_s(), near.ids), near.sink, near.clock)
         try:
             runtime = await near.runtimes.resolve(version.runtime)
         except RuntimeMissing as error:
-            raise StartRefused("Runtime.Unavailable", str(error)) from error
+            raise StartRefused("Runtime.Unavailable", str(error), log) from error
         code = await near.artifacts.unpack(version.code_key)
-        argv = _argv(runtime, code)
-        log = LogStream(version, stream_name(version, near.clock.epoch_s(), near.ids), near.sink, near.clock)
+        argv, refusal = _argv(runtime, code)
+        if refusal:
+            log.platform(_init_start(version, runtime))
+            raise StartRefused("Runtime.InvalidEntrypoint", refusal, log)
         sandbox = await near.driver.prepare(self._spec(version, runtime, Mount(code, "/var/task")))
         closers: list[Close] = []
         try:
@@ -180,23 +190,18 @@ async def _watch(environment: Environment, closers: Sequence[Close]) -> None:
             close()
 
 
-def _argv(runtime: ReadyRuntime, code: Path) -> tuple[str, ...]:
-    """The command, looked up in the package where the function brings its own.
-
-    Raises:
-        StartRefused: AWS: ``Runtime.InvalidEntrypoint``.
-    """
+def _argv(runtime: ReadyRuntime, code: Path) -> tuple[tuple[str, ...], str]:
+    """The command, looked up in the package where the function brings its own; or why there is none, as AWS says it."""
     if not runtime.entrypoints:
-        return runtime.argv
+        return runtime.argv, ""
     for entrypoint in runtime.entrypoints:
         folder, _, name = entrypoint.partition("/")
         file = code / name
         if folder == "{task}" and file.is_file():
-            if not os.access(file, os.X_OK):
-                raise StartRefused("Runtime.InvalidEntrypoint", f"fork/exec /var/task/{name}: permission denied")
-            return (entrypoint, *runtime.argv[1:])
+            why_not = entrypoint_refusal(file)
+            return (entrypoint, *runtime.argv[1:]), f"fork/exec /var/task/{name}: {why_not}" if why_not else ""
     shown = " ".join(expand(entrypoint, places({})) for entrypoint in runtime.entrypoints)
-    raise StartRefused("Runtime.InvalidEntrypoint", f"Couldn't find valid bootstrap(s): [{shown}]")
+    return (), f"Couldn't find valid bootstrap(s): [{shown}]"
 
 
 def _shown(address: str, runtime: ReadyRuntime) -> str:
@@ -221,4 +226,4 @@ def runtime_label(runtime: ReadyRuntime) -> tuple[str, str]:
 
 def _init_report(failure: InitFailure, phase: str) -> str:
     report = f"INIT_REPORT Init Duration: {failure.init_ms:.2f} ms\tPhase: {phase}\tStatus: {failure.status}"
-    return report if failure.status == "timeout" else f"{report}\tError Type: {failure.error_type}"
+    return report if failure.status == "timeout" else f"{report}\tError Type: {failures.reported_type(failure.error_type)}"

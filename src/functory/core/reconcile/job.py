@@ -2,19 +2,22 @@
 
 **Theory.** The job looks at the durable state and moves it towards what it should be. Because it takes no input, a lost
 nudge costs only time (the timer comes), a crash costs nothing (the next run sees the same state), and doing it twice does
-nothing. A run that fails is logged and tried again after a short wait; the job itself never ends until it is closed.
+nothing. A run that fails is logged and tried again after a wait that doubles; the job itself never ends until it is closed.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from types import TracebackType
 
 from functory.kernel import log
+from functory.store.port import StoreError
 
 _log = log.get("core.reconcile")
 _RETRY_S = 1.0
+_RETRY_S_MAX = 30.0
 
 
 class Job:
@@ -52,17 +55,37 @@ class Job:
         self._wanted.set()
 
     async def _run(self) -> None:
-        wait_s = 0.0
+        failures = 0
         while True:
-            try:
-                async with asyncio.timeout(wait_s or self._every_s):
-                    await self._wanted.wait()
-            except TimeoutError:
-                pass
+            if failures:
+                await asyncio.sleep(min(_RETRY_S * 2 ** (failures - 1), _RETRY_S_MAX))
+            else:
+                await self._until_wanted()
             self._wanted.clear()
-            wait_s = 0.0
             try:
                 await self._work()
             except Exception as error:  # noqa: BLE001  the reconciler runner is the documented edge
-                _log.error("job_failed", job=self._name, exc_info=error)
-                wait_s = _RETRY_S
+                failures += 1
+                self._tell(error)
+            else:
+                failures = 0
+
+    async def _until_wanted(self) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._every_s):
+                await self._wanted.wait()
+
+    def _tell(self, error: Exception) -> None:
+        """A store that refuses is the operator's to mend and said in one line; anything else is a fault of ours."""
+        rest = error.split(StoreError)[1] if isinstance(error, ExceptionGroup) else error
+        if rest is None or isinstance(rest, StoreError):
+            _log.warning("job_store_refused", job=self._name, reason=str(_first(error)))
+        else:
+            _log.error("job_failed", job=self._name, exc_info=error)
+
+
+def _first(error: BaseException) -> BaseException:
+    """The first single error of a group."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

@@ -8,7 +8,8 @@
 6. serialise its result, or the error, in the caller's protocol.
 
 Anything that escapes an operation and is not an `AwsError` is our fault: it is logged once with its traceback and answered
-as the service's internal error. This is the one place of the edge that catches everything.
+as the service's internal error. This is the one place of the edge that catches everything. A store that refuses (a full
+disk) is no defect: its sentence is logged, without a traceback for every request that meets it.
 """
 
 from __future__ import annotations

@@ -61,9 +61,12 @@ def _identity_by_ps(pid: int) -> str:
 
 
 def write_record(record: NodeRecord) -> None:
-    """Write it so that a reader sees all of it or nothing, for the owner only."""
+    """Write it so that a reader sees all of it or nothing, for the owner only.
+
+    Called by the one node that holds the folder, so the draft has one name: what a killed node left is overwritten.
+    """
     target = Path(record.data_dir) / RECORD
-    draft = target.with_name(f"{RECORD}.{record.pid}")
+    draft = target.with_name(f"{RECORD}.new")
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
         json.dump(asdict(record), file, indent=2)
         file.write("\n")

@@ -243,7 +243,9 @@ class ProcessSandbox:
             self._on_disposed()
 
     def _conclude(self, how: Exit, peak_bytes: int) -> Exit:
-        self._peak = max(self._peak, peak_bytes)
+        # The kernel's record starts with the memory of the node that was forked; it tells something only beyond that.
+        if peak_bytes > process_tree.memory_peak_bytes(os.getpid()):
+            self._peak = max(self._peak, peak_bytes)
         self._kill_rest()  # when the main process has ended, everything has
         return how
 

@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 
 from functory.aws.errors import AwsError
+from functory.aws.validation import validate
 from functory.core.calls import CallContext
 from functory.core.functions.catalogue import Functions
 from functory.core.functions.model import LATEST, FunctionVersion
@@ -187,6 +188,7 @@ class InvokeApi:
         if route is None:
             route = await self._functions.resolve(ref.account_id, ref.region, ref.name, qualifier)
         if route is None:
+            _check_words_of(ref)
             raise errors.not_found(ref.qualified_arn)
         return route
 
@@ -219,6 +221,16 @@ class InvokeApi:
                 accepted_at=self._clock.epoch_s(),
             )
         )
+
+
+def _check_words_of(ref: FunctionRef) -> None:
+    """Refuse a name or qualifier that nothing can have. Asked only about what was not found, off the fast path.
+
+    Raises:
+        AwsError: the model's constraint, in AWS's words.
+    """
+    given = {"FunctionName": ref.name, "Qualifier": ref.qualifier}
+    validate("lambda", "Invoke", {member: text for member, text in given.items() if text})
 
 
 def _need_facts(candidate: Candidate) -> FunctionVersion:

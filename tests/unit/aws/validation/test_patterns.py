@@ -54,3 +54,24 @@ def test_a_pattern_that_is_none_cannot_be_held() -> None:
 def test_a_translated_class_agrees_with_its_definition(text: str) -> None:
     expected = bool(text) and all(char.isascii() and (char.isalnum() or char == "_") for char in text)
     assert patterns.matches(r"\w+", text) == patterns.matches(r"[\w]+", text) == expected
+
+
+class Interrupted:
+    """An expression whose first matches meet a machine that is busy with something else."""
+
+    def __init__(self, interruptions: int) -> None:
+        self.interruptions = interruptions
+
+    def fullmatch(self, text: str, *, timeout: float) -> str:
+        if self.interruptions:
+            self.interruptions -= 1
+            raise TimeoutError
+        return text
+
+
+def test_a_good_value_is_not_refused_because_the_machine_was_busy() -> None:
+    assert patterns.covers(Interrupted(patterns.TRIES - 1), "good")
+
+
+def test_a_value_that_never_comes_to_an_end_is_refused() -> None:
+    assert not patterns.covers(Interrupted(patterns.TRIES), "endless")

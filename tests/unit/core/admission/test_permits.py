@@ -17,7 +17,7 @@ def test_a_call_beyond_the_limit_is_throttled_and_a_returned_permit_is_free_agai
         with pytest.raises(AwsError) as throttled:
             admission.permit("1", "r")
         assert throttled.value.code == "TooManyRequestsException"
-        assert throttled.value.members == {"Reason": "ConcurrentInvocationLimitExceeded"}
+        assert throttled.value.members == {"Reason": "ConcurrentInvocationLimitExceeded", "retryAfterSeconds": "1"}
         with admission.permit("2", "r"), admission.permit("1", "other"):
             pass
     with admission.permit("1", "r"):

@@ -35,3 +35,9 @@ def test_report_line_bills_the_init_of_a_cold_start() -> None:
         "REPORT RequestId: r\tDuration: 3.00 ms\tBilled Duration: 114 ms\tMemory Size: 128 MB\t"
         "Max Memory Used: 36 MB\tInit Duration: 110.10 ms\t"
     )
+
+
+def test_the_platforms_lines_name_its_own_error_types_only() -> None:
+    assert failures.reported_type("Runtime.ImportModuleError") == "Runtime.ImportModuleError"
+    assert failures.reported_type("ValueError") == "Runtime.Unknown"
+    assert failures.reported_type("Function.<ValueError>") == "Function.Unknown"

@@ -175,8 +175,13 @@ def test_an_init_over_ten_seconds_goes_on_in_the_functions_own_time() -> None:
             outcome = await subject.call(version(timeout_s=30))
             assert outcome.payload == b'"done"'
             assert subject.driver.made == 2
+            assert outcome.duration_ms >= 16_000, "init is part of the call's time"
+            reports = [text for text in subject.sink.texts() if text.startswith("REPORT")]
+            assert "Init Duration" not in reports[0]
             late = await subject.call(version(name="g", timeout_s=12))
             assert late.kind is OutcomeKind.TIMED_OUT
+            line = f"Z {late.request_id} Task timed out after 12.00 seconds\n"
+            assert [text for text in subject.sink.texts() if text.endswith(line)]
 
     run_virtual(run())
 

@@ -5,6 +5,8 @@ import asyncio
 import structlog.testing
 
 from functory.core.reconcile.job import Job
+from functory.store.port import StoreError
+from tests.support.virtual_time import run_virtual
 
 
 class Work:
@@ -63,3 +65,27 @@ def test_a_run_that_fails_is_logged_and_the_job_goes_on() -> None:
     with structlog.testing.capture_logs() as logs:
         asyncio.run(scenario())
     assert [(entry["event"], entry["job"]) for entry in logs] == [("job_failed", "test")]
+
+
+def test_a_store_that_refuses_is_told_in_one_line() -> None:
+    async def refuse() -> None:
+        raise ExceptionGroup("tasks", [ExceptionGroup("inner", [StoreError("the disk is full")])])
+
+    async def scenario() -> None:
+        runs = 0
+
+        async def work() -> None:
+            nonlocal runs
+            runs += 1
+            if runs <= 3:
+                await refuse()
+
+        async with Job("test", work, every_s=1000):
+            began = asyncio.get_running_loop().time()
+            while runs < 4:
+                await asyncio.sleep(0.5)
+            assert asyncio.get_running_loop().time() - began >= 1 + 2 + 4
+
+    with structlog.testing.capture_logs() as logs:
+        run_virtual(scenario())
+    assert [(entry["event"], entry["reason"]) for entry in logs] == [("job_store_refused", "the disk is full")] * 3

@@ -53,6 +53,18 @@ def test_a_failing_function_is_an_answer_of_200(tmp_path: Path) -> None:
     run(tmp_path, scenario)
 
 
+@pytest.mark.parametrize(("name", "qualifier", "path"), [("n" * 257, "", "functionName"), ("f", "a b", "qualifier")])
+def test_names_that_nothing_can_have_are_refused_as_such(tmp_path: Path, name: str, qualifier: str, path: str) -> None:
+    async def scenario(house: House) -> None:
+        await house.created()
+        with pytest.raises(AwsError) as caught:
+            await house.service.invoke_api.invoke(house.ctx, name, qualifier)
+        assert caught.value.code == "ValidationException"
+        assert f"at '{path}' failed to satisfy constraint: Member must " in caught.value.message
+
+    run(tmp_path, scenario)
+
+
 def test_the_hot_path_asks_no_store(tmp_path: Path) -> None:
     async def scenario(house: House) -> None:
         await house.created()
