@@ -7,18 +7,23 @@ init is an `InitFailure`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import functools
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from functory.core.environments import failures
 from functory.core.environments.entrypoint import refusal as entrypoint_refusal
 from functory.core.environments.environment import Environment, InitFailure
 from functory.core.environments.log_stream import LogStream, stream_name
 from functory.core.environments.port import ArtifactSource, Close, CredentialSource, EndpointHost, RuntimeApiHost
+from functory.core.environments.standby import Standby, Standbys
 from functory.core.environments.variables import Surroundings, expand, places, variables
 from functory.core.functions.model import FunctionVersion
 from functory.core.invocations.log_sink import LogSink
+from functory.kernel import log as module_log
 from functory.kernel.clock import Clock
 from functory.kernel.errors import FunctoryError
 from functory.kernel.ids import Ids
@@ -26,7 +31,16 @@ from functory.kernel.limits import MIB_PER_VCPU, OPEN_FILES, PROCESSES
 from functory.kernel.tasks import TaskScope
 from functory.runtimes.port import ReadyRuntime, RuntimeCatalog, RuntimeMissing
 from functory.runtimes.version import runtime_version_arn
-from functory.sandbox.port import Command, Limits, Mount, Sandbox, SandboxDriver, SandboxSpec
+from functory.sandbox.port import (
+    Command,
+    Limits,
+    Mount,
+    OutputSink,
+    Sandbox,
+    SandboxDriver,
+    SandboxError,
+    SandboxSpec,
+)
 
 PRIVATE_HOST = "169.254.100.1"
 """The address of the Runtime API inside a private network. AWS: as recorded from its runtimes."""
@@ -104,7 +118,30 @@ class Starter:
         if refusal:
             log.platform(_init_start(version, runtime))
             raise StartRefused("Runtime.InvalidEntrypoint", refusal, log)
-        sandbox = await near.driver.prepare(self._spec(version, runtime, Mount(code, "/var/task")))
+        begin = functools.partial(self._begin, version, runtime, argv, log, on_idle, on_end)
+        own = (Mount(code, "/var/task"),)
+        standby = self._standbys.take(version, runtime)
+        if standby is not None:
+            try:
+                return await begin(standby.sandbox, functools.partial(_specialize, standby, own, _limits(version)))
+            except (SandboxError, OSError) as error:
+                self._log.warning("standby_not_used", sandbox=standby.sandbox.id, reason=str(error))
+        sandbox = await near.driver.prepare(self._spec(version, runtime, own))
+        return await begin(sandbox, sandbox.launch)
+
+    async def _begin(
+        self,
+        version: FunctionVersion,
+        runtime: ReadyRuntime,
+        argv: tuple[str, ...],
+        log: LogStream,
+        on_idle: Callable[[Environment], None],
+        on_end: Callable[[Environment], None],
+        sandbox: Sandbox,
+        go: Callable[[Command, OutputSink, OutputSink], Awaitable[None]],
+    ) -> Environment:
+        """Serve a sandbox and let the runtime in it begin with the function; on failure the sandbox is disposed of."""
+        near = self._with
         closers: list[Close] = []
         try:
             environment = Environment(version, sandbox, log, near.clock, on_idle, on_end)
@@ -114,7 +151,7 @@ class Starter:
             log.platform(_init_start(version, runtime))
             command = await self._command(version, runtime, argv, sandbox, log)
             environment.launched()
-            await sandbox.launch(command, log.output, log.telemetry)
+            await go(command, log.output, log.telemetry)
         except BaseException:
             for close in closers:
                 close()
@@ -139,18 +176,12 @@ class Starter:
             environment.log.platform(_init_report(failure, phase))
         return failure
 
-    def _spec(self, version: FunctionVersion, runtime: ReadyRuntime, task: Mount) -> SandboxSpec:
+    def _spec(self, version: FunctionVersion, runtime: ReadyRuntime, own: tuple[Mount, ...]) -> SandboxSpec:
         near = self._with
         return SandboxSpec(
             id=f"fn-{near.ids.hex(16)}",
-            mounts=(task, *(Mount(mount.source, mount.target) for mount in runtime.mounts), *near.mounts),
-            limits=Limits(
-                memory_mib=version.memory_mib,
-                vcpu=max(INIT_VCPU, version.memory_mib / MIB_PER_VCPU),
-                tmp_mib=version.ephemeral_mib,
-                processes=PROCESSES,
-                open_files=OPEN_FILES,
-            ),
+            mounts=(*own, *(Mount(mount.source, mount.target) for mount in runtime.mounts), *near.mounts),
+            limits=_limits(version),
         )
 
     async def _command(
@@ -178,6 +209,30 @@ class Starter:
         )
         values = places(sandbox.paths)
         return Command(tuple(expand(part, values) for part in argv), env, values["task"])
+
+
+def _limits(version: FunctionVersion) -> Limits:
+    """What the function may use while it initialises."""
+    return Limits(
+        memory_mib=version.memory_mib,
+        vcpu=max(INIT_VCPU, version.memory_mib / MIB_PER_VCPU),
+        tmp_mib=version.ephemeral_mib,
+        processes=PROCESSES,
+        open_files=OPEN_FILES,
+    )
+
+
+async def _specialize(
+    standby: Standby, own: tuple[Mount, ...], limits: Limits, command: Command, output: OutputSink, telemetry: OutputSink
+) -> None:
+    """Make a standby this function's, as `Sandbox.launch` would have started it.
+
+    Raises:
+        SandboxError: it has ended, or cannot be given this function.
+    """
+    await standby.sandbox.attach(own, limits)
+    standby.relay.connect(output, telemetry)
+    await standby.sandbox.hand_over(msgspec.json.encode({"env": command.env, "cwd": command.cwd}))
 
 
 async def _watch(environment: Environment, closers: Sequence[Close]) -> None:

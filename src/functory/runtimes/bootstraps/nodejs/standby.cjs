@@ -1,11 +1,43 @@
 'use strict';
 
-// A process that is started before its function is known: it waits for its orders on an inherited socket and takes on the
-// function's environment. Nothing else runs meanwhile, so that the function finds the process as a new one.
+// A process that is started before its function is known: it rehearses an invocation against a stand-in of the Runtime API,
+// so that everything an invocation takes is loaded and compiled, then waits for its orders on an inherited socket and takes
+// on the function's environment. The function finds the process as a new one.
 
 const fs = require('node:fs');
+const http = require('node:http');
+const path = require('node:path');
+const { RuntimeClient } = require('./client.cjs');
+const { loadHandler } = require('./load.cjs');
+const { Loop, whenDrained } = require('./loop.cjs');
 
 const CHUNK_BYTES = 65536;
+const ROUNDS = 3;
+const EVENT_HEADERS = { 'Lambda-Runtime-Aws-Request-Id': '0', 'Lambda-Runtime-Deadline-Ms': '0', 'Content-Type': 'application/json' };
+
+/** A Runtime API that gives `ROUNDS` events, then refuses. */
+function standIn() {
+  let left = ROUNDS;
+  return http.createServer((request, response) => {
+    request.resume();
+    request.on('end', () => {
+      if (request.method !== 'GET') response.writeHead(202).end('{}');
+      else if (left-- > 0) response.writeHead(200, EVENT_HEADERS).end('{}');
+      else response.writeHead(410).end();
+    });
+  });
+}
+
+async function rehearse(isModern) {
+  const server = standIn();
+  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const client = new RuntimeClient(`127.0.0.1:${server.address().port}`);
+  const loaded = await loadHandler(__dirname, 'rehearsal.handler', isModern);
+  await new Loop(client, loaded, isModern, undefined).run().catch(() => {}); // ends with the refusal
+  client.target.agent.destroy();
+  await new Promise((resolve) => server.close(resolve));
+  whenDrained();
+}
 
 /** Say that this process waits; the orders, when they come. Ends the process when the node is gone. */
 function receive(channel) {
@@ -23,14 +55,15 @@ function receive(channel) {
 }
 
 /** Wait, then go on as if the process had been started for this function. */
-function wait(channel) {
+async function wait(channel, isModern) {
+  await rehearse(isModern);
   const orders = receive(channel);
-  const last = process.env._; // the shell that starts the process names the program there
-  for (const name of Object.keys(process.env)) delete process.env[name];
-  if (last !== undefined) process.env._ = last;
-  for (const [name, value] of Object.entries(orders.env)) process.env[name] = value;
+  const env = { _: process.env._, ...orders.env }; // the shell that starts the process names the program as `_`
+  for (const name of Object.keys(process.env)) if (env[name] === undefined) delete process.env[name];
+  // what is so already stays: to set TZ makes Node.js look at time zones anew
+  for (const [name, value] of Object.entries(env)) if (process.env[name] !== value) process.env[name] = value;
   process.chdir(orders.cwd);
-  delete require.cache[__filename];
+  for (const file of ['standby.cjs', 'rehearsal.cjs']) delete require.cache[path.join(__dirname, file)];
 }
 
 module.exports = { wait };
