@@ -239,9 +239,8 @@ def main() -> None:
     arguments = parser.parse_args()
     wanted = arguments.only.split(",")
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False).stdout
-    print(
-        f"machine     {os.cpu_count()} cores, {platform.machine()}, Linux {platform.release()}, load {os.getloadavg()[0]:.1f}"
-    )
+    kernel, load = platform.release(), os.getloadavg()[0]
+    print(f"machine     {os.cpu_count()} cores, {platform.machine()}, Linux {kernel}, load {load:.1f}")
     print(f"commit      {commit.strip()}   command  {' '.join(sys.argv)}", flush=True)
     results: dict[str, Any] = {}
     with tempfile.TemporaryDirectory(prefix="functory-bench-") as folder:

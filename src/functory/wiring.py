@@ -42,6 +42,8 @@ from functory.kernel.errors import FunctoryError
 from functory.kernel.ids import SystemIds
 from functory.kernel.settings import Settings
 from functory.runtimes.catalog import Catalog
+from functory.sandbox import idmap
+from functory.sandbox.mounts import parse_mounts
 from functory.sandbox.port import Mount, SandboxDriver
 from functory.sandbox.probe import pick_driver
 from functory.services.lambda_.async_queue import KIND, AsyncDeliveryTarget, AsyncQueue
@@ -149,7 +151,7 @@ async def node(settings: Settings) -> AsyncIterator[ReadyInfo]:
             sink=logs.sink,
             clock=clock,
             ids=ids,
-            mounts=_mounts(settings),
+            mounts=_mounts(settings, driver),
         )
         environments = await stack.enter_async_context(Environments(settings.environments, neighbours))
         invocations = Invocations(Admission(settings.lambda_), environments, clock, ids)
@@ -214,14 +216,17 @@ def _describe(driver: SandboxDriver) -> str:
     return getattr(driver, "description", driver.name)
 
 
-def _mounts(settings: Settings) -> tuple[Mount, ...]:
-    """The configured folders, ``HOST:/mnt/name[:ro]``."""
-    mounts = []
-    for text in settings.sandbox.mounts:
-        source, _, rest = text.partition(":")
-        target, _, mode = rest.partition(":")
-        mounts.append(Mount(Path(source), target, read_only=mode == "ro"))
-    return tuple(mounts)
+def _mounts(settings: Settings, driver: SandboxDriver) -> tuple[Mount, ...]:
+    """The configured folders.
+
+    Raises:
+        FunctoryError: one is impossible, or functions could not write to it.
+    """
+    mounts = parse_mounts(settings.sandbox.mounts)
+    for mount in mounts:
+        if driver.capabilities.isolation and mount.source.stat().st_uid == 0:
+            idmap.check_unmapped(mount, "it belongs to root")
+    return mounts
 
 
 def _secret(file: Path) -> bytes:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from functory.core.admission.permits import Admission
+from functory.core.environments.extensions import Extensions
 from functory.core.environments.pool import Environments
 from functory.core.environments.port import Close
 from functory.core.environments.session import RuntimeApiError, RuntimeSession
@@ -25,7 +26,7 @@ from functory.kernel.clock import LoopClock
 from functory.kernel.ids import SeededIds
 from functory.kernel.settings import EnvironmentSettings, LambdaSettings
 from functory.runtimes.port import ReadyRuntime, RuntimeMissing, RuntimeStatus
-from functory.sandbox.port import Capabilities, Command, Exit, OutputSink, SandboxError, SandboxSpec
+from functory.sandbox.port import Capabilities, Command, Companion, Exit, OutputSink, SandboxError, SandboxSpec
 
 
 @dataclass
@@ -120,6 +121,14 @@ class FakeSandbox:
         self._exit: asyncio.Future[Exit] = asyncio.get_running_loop().create_future()
         self._process: asyncio.Task[None] | None = None
         self.is_disposed = False
+        self.was_asked_to_end = False
+        self.companions: dict[str, Companion] = {}
+        self.companion_env: Mapping[str, str] = {}
+
+    async def accompany(self, companions: Sequence[Companion], env: Mapping[str, str], cwd: str) -> None:
+        self.companions = {companion.argv[0].rpartition("/")[2]: companion for companion in companions}
+        self.companion_env = env
+        self._driver.accompanied.set()
 
     async def launch(self, command: Command, output: OutputSink, telemetry: OutputSink) -> None:
         await asyncio.sleep(self._driver.start_s)
@@ -143,7 +152,7 @@ class FakeSandbox:
         return await asyncio.shield(self._exit)
 
     def terminate(self) -> None:
-        return None
+        self.was_asked_to_end = True
 
     async def kill(self) -> None:
         if self._process is not None:
@@ -184,6 +193,8 @@ class FakeDriver:
         self.start_s = start_s
         self.broken = ""
         self.sessions: dict[socket.socket, RuntimeSession] = {}
+        self.extensions: dict[socket.socket, Extensions] = {}
+        self.accompanied = asyncio.Event()
         self.live: set[FakeSandbox] = set()
         self.made = 0
         self.most_live = 0
@@ -204,8 +215,9 @@ class FakeDriver:
 
     # RuntimeApiHost
 
-    async def serve(self, listener: socket.socket, session: RuntimeSession) -> Close:
+    async def serve(self, listener: socket.socket, session: RuntimeSession, extensions: Extensions) -> Close:
         self.sessions[listener] = session
+        self.extensions[listener] = extensions
         return listener.close
 
 
@@ -230,6 +242,9 @@ class FakeRuntimes:
 class FakeArtifacts:
     async def unpack(self, key: str) -> Path:
         return Path("/nowhere") / key
+
+    async def merge(self, keys: Sequence[str]) -> Path:
+        return Path("/nowhere") / "+".join(keys)
 
 
 class FakeEndpoint:

@@ -64,10 +64,13 @@ class EnvironmentSettings(_Section, frozen=True):
 
     ``idle_s``: unused environments end after it. ``init_timeout_s``: AWS's 10 s. ``parallel_starts``: how many may start at
     once (0: twice the cores). ``max_memory_mib``: what all environments of this node may use together (0: 80 % of the
-    machine's memory). ``standby_max``: how many sandboxes per runtime may wait, started, for a function (0: none).
+    machine's memory). ``freeze_after_s``: an environment that was idle so long does not run until its next invocation
+    (0: at once; negative: never). ``standby_max``: how many sandboxes per runtime may wait, started, for a function (0:
+    none).
     """
 
     idle_s: float = 600.0
+    freeze_after_s: float = 0.02
     init_timeout_s: float = 10.0
     parallel_starts: int = 0
     max_memory_mib: int = 0

@@ -41,7 +41,7 @@ class Catalog:
 
     def is_custom(self, runtime: str) -> bool:
         """See `port.RuntimeCatalog`."""
-        return self.is_known(runtime) and self.definitions[runtime].language == "provided"
+        return self.is_known(runtime) and self.definitions[runtime].is_custom
 
     async def resolve(self, runtime: str) -> ReadyRuntime:
         """See `port.RuntimeCatalog`."""
@@ -80,17 +80,17 @@ class Catalog:
         Raises:
             RuntimeMissing: see `port.RuntimeCatalog.resolve`.
         """
-        if definition.language == "provided":
+        if definition.is_custom:
             return _ready(definition, "", ())
         looked = interpreters.search(definition, self.places)
         if looked.found is None:
             raise RuntimeMissing(missing_text(definition, looked))
-        if definition.language == "python":
+        if definition.has_fetched_pack:
             pack = packs.pack_path(definition, self.folder)
             if not pack.is_dir():
                 raise RuntimeMissing(missing_text(definition, looked))
         else:
-            pack = packs.make_node_pack(definition, self.folder)
+            pack = packs.make_own_pack(definition, self.folder)
         mounts = (RuntimeMount(self._lang(definition, looked.found), LANG), RuntimeMount(pack, RUNTIME))
         return _ready(definition, looked.found.version, mounts)
 
@@ -98,11 +98,11 @@ class Catalog:
         """One row of `list`. Blocks."""
         version = location = advice = ""
         is_ready = True
-        if definition.language != "provided":
+        if not definition.is_custom:
             looked = interpreters.search(definition, self.places)
             if looked.found is not None:
                 version, location = looked.found.version, str(looked.found.location)
-            if looked.found is None or (definition.language == "python" and not self._has_pack(definition)):
+            if looked.found is None or (definition.has_fetched_pack and not self._has_pack(definition)):
                 is_ready, version, advice = False, "", missing_text(definition, looked)
         return RuntimeStatus(definition.id, is_ready, version, location, advice, definition.deprecated)
 

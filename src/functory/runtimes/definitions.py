@@ -16,8 +16,10 @@ from typing import Any, Literal
 
 import msgspec
 
-Language = Literal["python", "nodejs", "provided"]
+Language = Literal["python", "nodejs", "java", "provided"]
 Standby = Literal["", "any", "memory"]
+
+NAMES: Mapping[Language, str] = {"python": "Python", "nodejs": "Node.js", "java": "Java", "provided": ""}
 
 FOLDER = Path(__file__).parent / "definitions"
 
@@ -63,7 +65,7 @@ class Definition:
     Attributes:
         id: Lambda's identifier.
         language: what kind of runtime it is.
-        version: of the interpreter: ``3.12`` (major.minor) for Python, ``22`` (major) for Node.js, ``""`` for none.
+        version: of the interpreter: ``3.12`` (major.minor) for Python, ``22`` (major) for Node.js and Java, ``""`` for none.
         argv: see `port.ReadyRuntime`.
         env: see `port.ReadyRuntime`.
         entrypoints: see `port.ReadyRuntime`.
@@ -72,7 +74,7 @@ class Definition:
         deprecated: AWS's date ``YYYY-MM-DD``, or ``""``.
         is_preview: whether AWS offers it as a public preview only.
         get: commands that bring an interpreter to this machine.
-        pack: exact version by PyPI name of what the runtime folder holds.
+        pack: exact version by name (PyPI; Maven's ``group:artifact``) of what the runtime folder holds.
         sources: packages that carry the interpreter, best first.
     """
 
@@ -93,7 +95,17 @@ class Definition:
     @property
     def interpreter(self) -> str:
         """The interpreter's name for people: ``Python 3.12``, ``Node.js 22``."""
-        return {"python": "Python", "nodejs": "Node.js", "provided": ""}[self.language] + f" {self.version}"
+        return NAMES[self.language] + f" {self.version}"
+
+    @property
+    def is_custom(self) -> bool:
+        """Whether the function brings its own program."""
+        return self.language == "provided"
+
+    @property
+    def has_fetched_pack(self) -> bool:
+        """Whether what its runtime folder holds has to be fetched, by ``functory runtimes install``."""
+        return bool(self.pack)
 
 
 def parse(document: Mapping[str, Any]) -> Definition:

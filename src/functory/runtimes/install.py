@@ -1,11 +1,11 @@
 """``functory runtimes install``: bring interpreters and packs to this machine.
 
-Everything comes from package registries through their own clients (npm, pip) and so through whatever registry those are
+Everything comes from package registries through their own clients (npm, pip, mvn) and so through whatever registry those are
 configured for. An interpreter is executed before it counts. ``manifest.json`` in the runtimes folder records what came from
 where: package, version, sha256.
 
-Node.js is carried by npm and PyPI. No registry carries CPython for Linux, so a missing Python is not fetched; the error says
-how to get it. One installation at a time per folder (a file lock).
+Node.js is carried by npm and PyPI, AWS's Java client by Maven. No registry carries CPython or a JDK for Linux, so a missing
+one is not fetched; the error says how to get it. One installation at a time per folder (a file lock).
 """
 
 from __future__ import annotations
@@ -26,9 +26,10 @@ from pathlib import Path
 from typing import Any
 
 from functory.kernel.settings import RuntimeSettings
-from functory.runtimes import interpreters, packs
+from functory.runtimes import interpreters, java_pack, packs
 from functory.runtimes.catalog import Catalog, missing_text
 from functory.runtimes.definitions import Definition, Source
+from functory.runtimes.interpreters import Interpreter
 from functory.runtimes.packs import InstallError
 
 Report = Callable[[str], None]
@@ -46,7 +47,7 @@ class Installer:
 
     async def find_all(self) -> list[str]:
         """Identifiers whose interpreter is on this machine, whether their pack exists or not."""
-        definitions = [d for d in self._catalog.definitions.values() if d.language != "provided"]
+        definitions = [d for d in self._catalog.definitions.values() if not d.is_custom]
         return await asyncio.to_thread(
             lambda: [d.id for d in definitions if interpreters.search(d, self._catalog.places).found is not None]
         )
@@ -65,7 +66,7 @@ class Installer:
             await asyncio.to_thread(self._install, self._catalog.definitions[runtime], report)
 
     def _install(self, definition: Definition, report: Report) -> None:
-        if definition.language == "provided":
+        if definition.is_custom:
             report(f"{definition.id} needs nothing: the function brings its own program")
             return
         with _locked(self._folder):
@@ -78,15 +79,24 @@ class Installer:
             if looked.found is None:
                 raise InstallError(f"{definition.id}: the fetched interpreter cannot be used: {'; '.join(looked.rejected)}")
             report(f"{definition.id}: {definition.interpreter} is {looked.found.version} in {looked.found.location}")
-            if definition.language == "python":
-                report(f"{definition.id}: preparing the runtime client and the AWS SDK")
-                pack, contents = packs.make_python_pack(
-                    definition, looked.found, self._folder, find_pip(looked.found.executable)
-                )
-                if contents:
-                    self._record("packs", pack.name, contents)
+            self._make_pack(definition, looked.found, report)
             self._catalog.prepare(definition)
         report(f"{definition.id}: ready")
+
+    def _make_pack(self, definition: Definition, interpreter: Interpreter, report: Report) -> None:
+        if not definition.has_fetched_pack:
+            return
+        if definition.language == "java":
+            report(f"{definition.id}: preparing AWS's runtime interface client")
+            pack, contents, without = java_pack.make_java_pack(definition, interpreter, self._folder)
+            if without:
+                report(f"{definition.id}: starts without an archive of classes, a little slower: {without}")
+        else:
+            report(f"{definition.id}: preparing the runtime client and the AWS SDK")
+            pip = find_pip(interpreter.executable)
+            pack, contents = packs.make_python_pack(definition, interpreter, self._folder, pip)
+        if contents:
+            self._record("packs", pack.name, contents)
 
     def _fetch_interpreter(self, definition: Definition, report: Report) -> None:
         problems = []

@@ -30,6 +30,9 @@ _PYTHON_PROBE = (
     "import sys,json;print(json.dumps(["
     "'%d.%d.%d'%sys.version_info[:3],sys.base_prefix,sys.implementation.name,sys.version_info[3],getattr(sys,'abiflags','')]))"
 )
+_JAVA_FACTS = ("java.home", "java.version", "java.specification.version", "java.vm.name")
+_FOREIGN = ("PYTHON", "NODE_", "VIRTUAL_ENV", "JAVA_TOOL_OPTIONS", "_JAVA_OPTIONS", "JDK_JAVA_OPTIONS")
+"""Variables that would change what an interpreter says of itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +65,7 @@ class Search:
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Where to look. ``installed`` is Functory's own folder of interpreters, asked first."""
+    """Where to look. ``installed`` is Functory's own folder of interpreters, asked first; each of ``jvms`` holds Javas."""
 
     installed: Path
     path: tuple[Path, ...]
@@ -70,6 +73,7 @@ class Places:
     uv: Path
     nvm: Path
     home: Path
+    jvms: tuple[Path, ...] = ()
 
     @staticmethod
     def of(environ: Mapping[str, str], installed: Path) -> Places:
@@ -85,17 +89,18 @@ class Places:
             uv=Path(environ.get("UV_PYTHON_INSTALL_DIR") or data / "uv/python"),
             nvm=Path(environ.get("NVM_DIR") or home / ".nvm") / "versions/node",
             home=home,
+            jvms=_jvm_folders(environ, home),
         )
 
     def fingerprint(self) -> tuple[int, ...]:
         """Changes when something is put into one of the places, or taken away."""
-        folders = (self.installed, *self.path, self.pyenv, self.uv, self.nvm)
+        folders = (self.installed, *self.path, self.pyenv, self.uv, self.nvm, *self.jvms)
         return tuple(folder.stat().st_mtime_ns if folder.is_dir() else 0 for folder in folders)
 
 
 def search(definition: Definition, places: Places) -> Search:
     """Look for the interpreter of ``definition``. Blocks: executes what it finds."""
-    find = {"python": _pythons, "nodejs": _nodes}[definition.language]
+    find = {"python": _pythons, "nodejs": _nodes, "java": _javas}[definition.language]
     rejected = []
     for outcome in find(definition, places):
         if isinstance(outcome, Interpreter):
@@ -125,6 +130,22 @@ def _nodes(definition: Definition, places: Places) -> Iterator[Interpreter | str
     plain = [folder / "node" for folder in places.path]
     for candidate in _existing([*own, *named, *plain, *nvm]):
         yield check_node(candidate, definition.version, has_own_prefix=candidate in dedicated)
+
+
+def _javas(definition: Definition, places: Places) -> Iterator[Interpreter | str]:
+    roots = [*_newest(places.installed.glob(f"{definition.id}-*"))]
+    for folder in places.jvms:
+        named = [home for home in _newest(folder.iterdir()) if definition.version in home.name] if folder.is_dir() else []
+        roots += named
+    for candidate in _existing([*(root / "bin/java" for root in roots), *(folder / "java" for folder in places.path)]):
+        yield check_java(candidate, definition.version)
+
+
+def _jvm_folders(environ: Mapping[str, str], home: Path) -> tuple[Path, ...]:
+    """Folders that hold one Java per entry."""
+    own = [Path(environ["JAVA_HOME"]).parent] if environ.get("JAVA_HOME", "").startswith("/") else []
+    sdkman = Path(environ.get("SDKMAN_DIR") or home / ".sdkman") / "candidates/java"
+    return tuple(dict.fromkeys([*own, Path("/usr/lib/jvm"), Path("/opt/java"), sdkman]))
 
 
 def check_python(candidate: Path, version: str, home: Path) -> Interpreter | str:
@@ -169,13 +190,30 @@ def check_node(candidate: Path, version: str, *, has_own_prefix: bool) -> Interp
     return Interpreter(version=answer[1:], executable=executable, prefix=prefix)
 
 
-def _ask(argv: list[str]) -> str:
-    """Standard output of a short command, or "" when it fails. The caller's environment does not change the answer."""
-    environ = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "NODE_", "VIRTUAL_ENV"))}
+def check_java(candidate: Path, version: str) -> Interpreter | str:
+    """Execute ``candidate``; the interpreter behind it, or why it will not do. Options are HotSpot's, so it must be one."""
+    answer = _ask([str(candidate), "-XshowSettings:properties", "-version"], stderr=True)
+    facts = {name: re.search(rf"^\s*{re.escape(name)} = (.*)$", answer, re.MULTILINE) for name in _JAVA_FACTS}
+    home, exact, major, machine = (match[1].strip() if match else "" for match in facts.values())
+    if not home or not exact:
+        return f"{candidate} does not run"
+    if major.removeprefix("1.") != version:
+        return f"{candidate} is Java {exact}"
+    if "OpenJ9" in machine:
+        return f"{candidate} is {machine}, not HotSpot"
+    prefix = Path(home).resolve()
+    needed = [prefix / "bin/java", prefix / "lib/server/libjvm.so", prefix / "lib/modules", prefix / "lib/rt.jar"]
+    return _unreadable(prefix, needed) or Interpreter(version=exact, executable=prefix / "bin/java", prefix=prefix)
+
+
+def _ask(argv: list[str], *, stderr: bool = False) -> str:
+    """What a short command prints, or "" when it fails. The caller's environment does not change the answer."""
+    environ = {name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN)}
     try:
         done = subprocess.run(  # noqa: S603  executing candidates is what this module is for
             argv,
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT if stderr else subprocess.DEVNULL,
             text=True,
             timeout=_PROBE_TIMEOUT_S,
             check=False,

@@ -4,8 +4,8 @@ A pack holds the runtime client and, for Python, the AWS SDK. Its name ends in a
 versions, our bootstraps, platform), so a new Functory never runs on an old pack, and a pack that exists is complete:
 it is made beside its place, synchronised to the disk and renamed.
 
-Node.js packs are copies of our bootstrap and are made when first needed. Python packs come from PyPI by pip, with the
-user's own pip configuration, and are made by ``functory runtimes install``.
+Packs that are nothing but our bootstrap (Node.js) are made when first needed. Python packs come from PyPI by pip, with the
+user's own pip configuration, Java packs from Maven (`java_pack`); both are made by ``functory runtimes install``.
 """
 
 from __future__ import annotations
@@ -46,12 +46,12 @@ def pack_path(definition: Definition, runtimes: Path) -> Path:
     return runtimes / "packs" / f"{definition.id}-{digest.hexdigest()[:12]}"
 
 
-def make_node_pack(definition: Definition, runtimes: Path) -> Path:
-    """The pack of a Node.js runtime, made if it is not there yet."""
+def make_own_pack(definition: Definition, runtimes: Path) -> Path:
+    """The pack of a runtime that needs nothing but our bootstrap, made if it is not there yet."""
     final = pack_path(definition, runtimes)
     if not final.exists():
         with staging(final.parent) as work:
-            _copy_bootstrap(definition, work)
+            copy_bootstrap(definition, work)
             publish(work, final)
     return final
 
@@ -79,7 +79,7 @@ def make_python_pack(
             report.unlink(missing_ok=True)
         for name in _UNWANTED:
             shutil.rmtree(work / name, ignore_errors=True)
-        _copy_bootstrap(definition, work)
+        copy_bootstrap(definition, work)
         _compile(interpreter, work)
         _try_import(interpreter, work)
         publish(work, final)
@@ -174,7 +174,8 @@ def _bootstrap_files(definition: Definition) -> list[Path]:
     return sorted(file for file in folder.iterdir() if file.is_file()) if folder.is_dir() else []
 
 
-def _copy_bootstrap(definition: Definition, target: Path) -> None:
+def copy_bootstrap(definition: Definition, target: Path) -> None:
+    """Put the bootstrap files of a language into a pack."""
     for file in _bootstrap_files(definition):
         copy = target / file.name
         shutil.copyfile(file, copy)

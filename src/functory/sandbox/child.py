@@ -103,12 +103,20 @@ class Child:
         pipes: its pipes, attached; closed when it has ended.
         conclude: called once when the process has ended and been reaped, with its `Exit` and its maximum resident set in
             bytes; gives the `Exit` that `wait` returns.
+        on_exit: called once with that `Exit`, when its output has been handed over.
     """
 
-    def __init__(self, pid: int, pipes: tuple[OutputPipe, ...], conclude: Callable[[Exit, int], Exit]) -> None:
+    def __init__(
+        self,
+        pid: int,
+        pipes: tuple[OutputPipe, ...],
+        conclude: Callable[[Exit, int], Exit],
+        on_exit: Callable[[Exit], None] = lambda _: None,
+    ) -> None:
         self.pid = pid
         self._pipes = pipes
         self._conclude = conclude
+        self._on_exit = on_exit
         self._loop = asyncio.get_running_loop()
         self._exit: asyncio.Future[Exit] = self._loop.create_future()
         self._reaped = False
@@ -175,6 +183,7 @@ class Child:
             if self._give_up is not None:
                 self._give_up.cancel()
             self._exit.set_result(final)
+            self._on_exit(final)
 
 
 def reap(pid: int) -> tuple[Exit, int]:

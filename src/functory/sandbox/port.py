@@ -119,6 +119,22 @@ OutputSink = Callable[[bytes], None]
 """Receives output of the sandbox on the event loop, in order, in pieces of any size. Must not raise or block."""
 
 
+@dataclass(frozen=True, slots=True)
+class Companion:
+    """A process beside the main one (an extension).
+
+    Attributes:
+        argv: absolute program and its arguments, as paths inside.
+        output: receives its stdout and stderr together.
+        on_exit: called once on the event loop when it has ended by itself, after its output was handed over. A driver may
+            see an end by a signal as a shell does and tell it as `Exit.signal`.
+    """
+
+    argv: tuple[str, ...]
+    output: OutputSink
+    on_exit: Callable[[Exit], None]
+
+
 class Sandbox(Protocol):
     """One prepared place. All methods are called on the event loop."""
 
@@ -140,6 +156,21 @@ class Sandbox(Protocol):
 
     aws_address: str | None
     """``host:port`` of ``aws_listener`` as seen inside; None when ``aws_listener`` is."""
+
+    async def accompany(self, companions: Sequence[Companion], env: Mapping[str, str], cwd: str) -> None:
+        """Start processes that live beside the main one; before `launch`, at most once.
+
+        They are in the same sandbox and share its limits. When the main process ends they go on until `kill`: then, and
+        only then, the rule that everything ends with the main process does not hold.
+
+        Args:
+            companions: at most 16.
+            env: the whole environment of each of them.
+            cwd: their working directory, as a path inside.
+
+        Raises:
+            SandboxError: they could not be started; the sandbox is to be disposed of.
+        """
 
     async def launch(self, command: Command, output: OutputSink, telemetry: OutputSink) -> None:
         """Start the main process.

@@ -10,10 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from functory.sandbox.port import Command, Exit, Mount, SandboxDriver, SandboxError, SandboxSpec
+from functory.sandbox.port import Command, Companion, Exit, Mount, SandboxDriver, SandboxError, SandboxSpec
 from tests.support.sandboxes import (
     BASH,
+    PATH,
     PYTHON,
+    WAIT_S,
     finish,
     launch,
     oci_driver,
@@ -365,3 +367,42 @@ def _sleepers() -> list[str]:
             except OSError:
                 continue
     return found
+
+
+def test_companions_run_beside_the_main_process_and_outlive_it(run: Callable[[Work], None]) -> None:
+    async def work(driver: SandboxDriver) -> None:
+        async with prepared(driver) as sandbox:
+            seen = bytearray()
+            ended: list[Exit] = []
+            script = 'echo "I see $WHO"; trap "" TERM; while :; do sleep 0.02; done'
+            tmp = sandbox.paths["/tmp"]
+            companion = Companion((BASH, "-c", script), seen.extend, ended.append)
+            other = Companion((BASH, "-c", "exit 0"), seen.extend, ended.append)
+            await sandbox.accompany([companion, other], {"PATH": PATH, "WHO": "it's\nme"}, tmp)
+            async with asyncio.timeout(WAIT_S):
+                while b"me" not in seen or Exit(code=0) not in ended:
+                    await asyncio.sleep(0.002)
+            main = await launch(sandbox, BASH, "-c", "echo main; exit 7", env={"ENV": "$x `y`"})
+            assert await finish(sandbox) == Exit(code=7)
+            assert main.text == "main\n"
+            assert ended == [Exit(code=0)], "the first still runs"
+            await sandbox.kill()
+            assert seen.decode() == "I see it's\nme\n"
+
+    run(work)
+
+
+def test_sigterm_reaches_only_the_main_process_beside_companions(run: Callable[[Work], None]) -> None:
+    async def work(driver: SandboxDriver) -> None:
+        async with prepared(driver) as sandbox:
+            ended: list[Exit] = []
+            companion = Companion((BASH, "-c", "sleep 100"), lambda _: None, ended.append)
+            await sandbox.accompany([companion], {"PATH": PATH}, "/")
+            seen = await launch(sandbox, BASH, "-c", "trap 'echo asked; exit 5' TERM; echo up; while :; do sleep 0.02; done")
+            await seen.until("up")
+            sandbox.terminate()
+            assert await finish(sandbox) == Exit(code=5)
+            assert seen.text == "up\nasked\n"
+            assert ended == []
+
+    run(work)

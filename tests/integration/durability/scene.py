@@ -99,6 +99,7 @@ class Scene:
         need_driver(driver, folder / "probe")
         runtime, out = some_python(), folder / "out"
         out.mkdir()
+        out.chmod(0o777)  # functions are an unprivileged user in a folder of root
         delivered_to(out).touch()
         delivered_to(out).chmod(0o666)  # functions of the oci driver are other users
         options = [f"--mount={out}:/mnt/out"] if driver == "oci" else []

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import re
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from functory.runtimes.interpreters import Places
 from functory.runtimes.packs import pack_path
 from functory.runtimes.port import ReadyRuntime, RuntimeCatalog, RuntimeMissing, RuntimeMount
 from functory.runtimes.version import runtime_version_arn
-from tests.unit.runtimes.test_interpreters import places, program, python
+from tests.unit.runtimes.test_interpreters import java, places, program, python
 
 
 def catalog(root: Path, where: Places | None = None) -> Catalog:
@@ -24,10 +25,10 @@ def catalog(root: Path, where: Places | None = None) -> Catalog:
 def test_it_keeps_the_ports_promise(tmp_path: Path) -> None:
     port: RuntimeCatalog = catalog(tmp_path)
     assert port.is_known("python3.12")
-    assert not port.is_known("java21")
+    assert not port.is_known("java6")
     assert port.is_custom("provided.al2023")
     assert not port.is_custom("python3.12")
-    assert not port.is_custom("java21")
+    assert not port.is_custom("java6")
 
 
 def test_a_custom_runtime_is_always_ready_and_brings_its_entry_points(tmp_path: Path) -> None:
@@ -75,7 +76,21 @@ def test_a_missing_interpreter_is_named_with_the_commands_that_bring_it(tmp_path
     with pytest.raises(RuntimeMissing, match="is a preview, on AWS as well"):
         asyncio.run(catalog(tmp_path).resolve("python3.15"))
     with pytest.raises(RuntimeMissing, match="not known"):
-        asyncio.run(catalog(tmp_path).resolve("java21"))
+        asyncio.run(catalog(tmp_path).resolve("java6"))
+
+
+def test_a_java_runtime_needs_its_pack_and_shows_the_whole_jdk(tmp_path: Path) -> None:
+    home = java(tmp_path / "jvms/jdk-17")
+    made = catalog(tmp_path, dataclasses.replace(places(tmp_path), jvms=(tmp_path / "jvms",)))
+    with pytest.raises(RuntimeMissing, match="Install it with: functory runtimes install java17"):
+        asyncio.run(made.resolve("java17"))
+    with pytest.raises(RuntimeMissing, match=r"no usable Java 21 was found\. Get one with: apt-get install openjdk-21"):
+        asyncio.run(made.resolve("java21"))
+    pack = pack_path(made.definitions["java17"], made.folder)
+    pack.mkdir(parents=True)
+    ready = asyncio.run(made.resolve("java17"))
+    assert ready.version == "17.0.9"
+    assert ready.mounts == (RuntimeMount(home, "/var/lang"), RuntimeMount(pack, "/var/runtime"))
 
 
 def test_an_unreadable_interpreter_is_named_with_its_remedy(tmp_path: Path) -> None:

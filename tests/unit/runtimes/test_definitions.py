@@ -31,6 +31,7 @@ def test_every_file_is_named_after_its_identifier() -> None:
 
 def test_the_identifiers_are_in_the_order_people_expect() -> None:
     assert list(DEFINITIONS) == [
+        *("java8.al2", "java8.al2023", "java11", "java11.al2023", "java17", "java17.al2023", "java21", "java25"),
         *(f"nodejs{major}.x" for major in (18, 20, 22, 24, 26)),
         "provided.al2",
         "provided.al2023",
@@ -53,6 +54,16 @@ def test_node_gets_awss_variables(major: int) -> None:
         "AWS_EXECUTION_ENV": f"AWS_Lambda_nodejs{major}.x",
         "NODE_PATH": ":".join([*modules, "/var/runtime", "/var/task"]),
     }
+
+
+@pytest.mark.parametrize("runtime", [name for name, d in DEFINITIONS.items() if d.language == "java"])
+def test_java_gets_awss_variables_and_options_of_its_version(runtime: str) -> None:
+    definition = DEFINITIONS[runtime]
+    assert shown(runtime) == MANAGED | {"AWS_EXECUTION_ENV": f"AWS_Lambda_{runtime}"}
+    features = set(definition.argv[3:])
+    assert ("open-modules" in features) == (int(definition.version) >= 11)
+    assert ("first-tier" in features) == (int(definition.version) >= 17)
+    assert {f"com.amazonaws:aws-lambda-java-{name}" for name in ("core", "serialization")} <= set(definition.pack)
 
 
 def test_custom_runtimes_get_awss_variables() -> None:

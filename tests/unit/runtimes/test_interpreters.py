@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 import shlex
 from pathlib import Path
@@ -11,6 +12,7 @@ from functory.runtimes.interpreters import Interpreter, Places, search
 
 PYTHON = load_all()["python3.12"]
 NODE = load_all()["nodejs22.x"]
+JAVA = load_all()["java17"]
 
 
 def places(root: Path, *path: Path) -> Places:
@@ -39,6 +41,41 @@ def python(prefix: Path, exact: str = "3.12.4", *, base: Path | None = None, lev
     library.parent.mkdir(parents=True, exist_ok=True)
     library.touch()
     return program(prefix / "bin/python3.12", answer)
+
+
+def java(home: Path, exact: str = "17.0.9", machine: str = "OpenJDK 64-Bit Server VM") -> Path:
+    """A fake JDK; returns its home."""
+    major = exact.split(".")[1] if exact.startswith("1.") else exact.split(".", maxsplit=1)[0]
+    specification = f"1.{major}" if major == "8" else major
+    facts = {
+        "java.home": home,
+        "java.specification.version": specification,
+        "java.version": exact,
+        "java.vm.name": machine,
+    }
+    program(home / "bin/java", "\n".join(f"    {name} = {value}" for name, value in facts.items()))
+    return home
+
+
+def test_a_java_is_taken_by_its_major_version(tmp_path: Path) -> None:
+    jvms = tmp_path / "jvms"
+    java(jvms / "java-17-openjdk", "21.0.1")  # the name proves nothing
+    home = java(jvms / "temurin-17")
+    looked = search(JAVA, dataclasses.replace(places(tmp_path), jvms=(jvms,)))
+    assert looked.found == Interpreter("17.0.9", home / "bin/java", home)
+
+
+def test_a_java_8_tells_its_version_in_the_old_way(tmp_path: Path) -> None:
+    home = java(tmp_path / "path", "1.8.0_412")
+    looked = search(load_all()["java8.al2"], places(tmp_path, home / "bin"))
+    assert looked.found is not None
+    assert looked.found.version == "1.8.0_412"
+
+
+def test_a_java_that_does_not_know_hotspots_options_is_not_taken(tmp_path: Path) -> None:
+    home = java(tmp_path / "path", machine="Eclipse OpenJ9 VM")
+    looked = search(JAVA, places(tmp_path, home / "bin"))
+    assert looked.rejected == (f"{home}/bin/java is Eclipse OpenJ9 VM, not HotSpot",)
 
 
 def test_a_python_is_taken_by_what_it_says_of_itself(tmp_path: Path) -> None:

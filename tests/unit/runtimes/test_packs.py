@@ -7,7 +7,7 @@ import pytest
 
 from functory.runtimes.definitions import load_all
 from functory.runtimes.interpreters import Interpreter
-from functory.runtimes.packs import InstallError, make_node_pack, make_python_pack, pack_path
+from functory.runtimes.packs import InstallError, make_own_pack, make_python_pack, pack_path
 
 PYTHON = load_all()["python3.12"]
 NODE = load_all()["nodejs22.x"]
@@ -20,14 +20,14 @@ def test_the_name_of_a_pack_follows_its_pins(tmp_path: Path) -> None:
 
 
 def test_a_node_pack_is_readable_by_everybody_and_made_once(tmp_path: Path) -> None:
-    pack = make_node_pack(NODE, tmp_path)
+    pack = make_own_pack(NODE, tmp_path)
     modes = {file.name: file.stat().st_mode & 0o777 for file in pack.iterdir()}
     assert modes["bootstrap"] == 0o755
     assert modes["index.cjs"] == 0o644
     assert pack.stat().st_mode & 0o777 == 0o755
 
     (pack / "mark").touch()
-    assert make_node_pack(NODE, tmp_path) == pack
+    assert make_own_pack(NODE, tmp_path) == pack
     assert (pack / "mark").exists()
 
 

@@ -3,10 +3,11 @@
 **Theory.** The blob (content-addressed, durable) is the truth; the unpacked folder ``<root>/<key>`` is made from it when
 first needed and can be made again at any time. `unpack` runs once per content however many ask at once, and a caller that
 goes away does not stop it for the others. Removal first renames, then deletes, so a folder under its final name is always
-whole.
+whole. What several packages show together (`merge`) is a folder beside the others, made and kept in the same way.
 
 `hold` and `discard` keep a deploy and the collection of unused packages apart on this node: what is held is not
-discarded, and who wants to hold what is just being discarded waits until that is over.
+discarded, and who wants to hold what is just being discarded waits until that is over. Merged folders hold nothing of their
+own, so for them it is enough that `merge` waits for `discard_merged`, and makes anew what that removed.
 """
 
 from __future__ import annotations
@@ -15,11 +16,13 @@ import asyncio
 import contextlib
 import hashlib
 import itertools
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 
 from functory.core.artifacts.errors import BadPackage
+from functory.core.artifacts.merge import PREFIX, merge, merged_name
 from functory.core.artifacts.package import PackageFacts, inspect
 from functory.core.artifacts.unpack import remove, unpack
 from functory.store.port import Blobs
@@ -99,15 +102,44 @@ class Artifacts:
             BadPackage: it is not a usable zip.
             OSError: the disk refuses.
         """
-        folder = self._root / key
-        if key in self._ready:
-            return folder
-        future = self._unpacking.get(key)
-        if future is None:
-            future = self._unpacking[key] = asyncio.get_running_loop().create_future()
-            self._tasks.create_task(self._unpack(key, folder, future))
-        await asyncio.wait([future])
-        return future.result()
+        return await self._once(key, partial(self._write, key))
+
+    async def merge(self, keys: Sequence[str]) -> Path:
+        """The folder that shows several packages as one, later ones over earlier ones; made when it is not there.
+
+        Args:
+            keys: blob keys in order, at least one.
+
+        Raises:
+            KeyError: one of them is not here.
+            BadPackage: one of them is not a usable zip, or they do not go together.
+            OSError: the disk refuses.
+        """
+        name = merged_name(keys)
+        if len(keys) == 1:
+            return await self.unpack(name)
+        while name not in self._ready and (running := self._discarding.get(name)) is not None:
+            await running.wait()
+        return await self._once(name, partial(self._merge, tuple(keys)))
+
+    async def merged(self) -> list[str]:
+        """The names (`merged_name`) of the merged folders that are on the disk."""
+        return await asyncio.to_thread(lambda: sorted(path.name for path in self._root.glob(f"{PREFIX}*")))
+
+    async def discard_merged(self, name: str, still_unused: Callable[[], Awaitable[bool]]) -> bool:
+        """Remove a merged folder unless ``still_unused`` says no; returns whether it was removed."""
+        if name in self._discarding or name in self._unpacking:
+            return False
+        over = self._discarding[name] = asyncio.Event()
+        self._ready.discard(name)
+        try:
+            if not await still_unused():
+                return False
+            await self.forget(name)
+            return True
+        finally:
+            del self._discarding[name]
+            over.set()
 
     def is_unpacked(self, key: str) -> bool:
         """Whether `unpack` would return at once."""
@@ -136,30 +168,51 @@ class Artifacts:
         self._ready.discard(key)
         await asyncio.to_thread(self._remove, self._root / key)
 
-    async def _unpack(self, key: str, folder: Path, future: asyncio.Future[Path]) -> None:
-        """Unpack for everyone who waits on ``future``; what goes wrong is theirs to hear."""
+    async def _once(self, name: str, write: Callable[[Path], Awaitable[None]]) -> Path:
+        """The folder ``name``, written at most once however many ask at the same time."""
+        folder = self._root / name
+        if name in self._ready:
+            return folder
+        future = self._unpacking.get(name)
+        if future is None:
+            future = self._unpacking[name] = asyncio.get_running_loop().create_future()
+            self._tasks.create_task(self._make(name, folder, write, future))
+        await asyncio.wait([future])
+        return future.result()
+
+    async def _make(
+        self, name: str, folder: Path, write: Callable[[Path], Awaitable[None]], future: asyncio.Future[Path]
+    ) -> None:
+        """Write for everyone who waits on ``future``; what goes wrong is theirs to hear."""
         try:
-            async with self._room:
-                if not await asyncio.to_thread(folder.is_dir):
-                    await self._write(key, folder)
+            if not await asyncio.to_thread(folder.is_dir):
+                await write(folder)
         except (BadPackage, OSError, KeyError) as error:
             if not future.cancelled():
                 future.set_exception(error)
                 future.exception()  # marks it as seen: all who waited may have gone away
         else:
-            self._ready.add(key)
+            self._ready.add(name)
             if not future.cancelled():
                 future.set_result(folder)
         finally:
-            del self._unpacking[key]
+            del self._unpacking[name]
 
     async def _write(self, key: str, folder: Path) -> None:
-        temporary = self._root / f"{_TEMPORARY}{next(self._serial)}"
         path = self._blobs.path(key)
-        if path is not None and await asyncio.to_thread(path.is_file):
-            await asyncio.to_thread(_unpack_file, path, temporary, folder)
-        else:
-            await asyncio.to_thread(unpack, await self._blobs.get(key), temporary, folder)
+        async with self._room:
+            if path is not None and await asyncio.to_thread(path.is_file):
+                await asyncio.to_thread(_unpack_file, path, self._temporary(), folder)
+            else:
+                await asyncio.to_thread(unpack, await self._blobs.get(key), self._temporary(), folder)
+
+    async def _merge(self, keys: tuple[str, ...], folder: Path) -> None:
+        sources = [await self.unpack(key) for key in keys]
+        async with self._room:
+            await asyncio.to_thread(merge, sources, self._temporary(), folder)
+
+    def _temporary(self) -> Path:
+        return self._root / f"{_TEMPORARY}{next(self._serial)}"
 
     def _remove(self, folder: Path) -> None:
         gone = self._root / f"{_REMOVED}{next(self._serial)}"

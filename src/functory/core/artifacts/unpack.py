@@ -23,10 +23,10 @@ from functory.core.artifacts.package import opened, pieces, read_link
 from functory.kernel.limits import CODE_UNZIPPED_BYTES
 
 _EPOCH_1980_S = 315_532_800  # the oldest time a zip can hold
-_SYNC_ONE_BY_ONE = 64  # more files than this are made durable by one syncfs where there is one
+_SYNC_ONE_BY_ONE = 64  # more files and folders than this are made durable by one syncfs where there is one
 _FILE_MODE = 0o444
 _PROGRAM_MODE = 0o555
-_FOLDER_MODE = 0o755
+FOLDER_MODE = 0o755
 
 
 def unpack(
@@ -41,11 +41,11 @@ def unpack(
     try:
         temporary.mkdir(mode=0o700)
         written = _write(source, temporary, unzipped_bytes_max)
-        temporary.chmod(_FOLDER_MODE)
-        _make_durable(temporary, written)
+        temporary.chmod(FOLDER_MODE)
+        make_durable(temporary, written)
         with contextlib.suppress(FileExistsError):
             temporary.rename(final)
-        _sync(final.parent)
+        sync(final.parent)
     finally:
         remove(temporary)
 
@@ -68,10 +68,10 @@ def _write(source: bytes | IO[bytes], root: Path, unzipped_bytes_max: int) -> li
         for entry in entries:
             place = root.joinpath(*entry.parts)
             if entry.kind is EntryKind.FOLDER:
-                place.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
+                place.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
                 times[place] = _mtime(entry.info.date_time)
                 continue
-            place.parent.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
+            place.parent.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
             if entry.kind is EntryKind.LINK:
                 links[entry.parts] = read_link(archive, entry)
                 continue
@@ -89,7 +89,7 @@ def _write(source: bytes | IO[bytes], root: Path, unzipped_bytes_max: int) -> li
     for parts, target in links.items():
         root.joinpath(*parts).symlink_to(target)
     for place in _folders(root):
-        place.chmod(_FOLDER_MODE)
+        place.chmod(FOLDER_MODE)
     for place, time_s in reversed(times.items()):
         os.utime(place, (time_s, time_s))
     return files
@@ -107,16 +107,19 @@ def _folders(root: Path) -> list[Path]:
     return [Path(folder) for folder, _, _ in os.walk(root)]
 
 
-def _make_durable(root: Path, files: list[Path]) -> None:
-    if len(files) > _SYNC_ONE_BY_ONE and _sync_file_system(root):
+def make_durable(root: Path, files: list[Path]) -> None:
+    """Flush a folder with all its folders, and those of its files that were written, to the disk."""
+    folders = _folders(root)
+    if len(files) + len(folders) > _SYNC_ONE_BY_ONE and _sync_file_system(root):
         return
     for path in files:
-        _sync(path)
-    for path in reversed(_folders(root)):
-        _sync(path)
+        sync(path)
+    for path in reversed(folders):
+        sync(path)
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
+    """Flush one file or folder to the disk."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)

@@ -15,14 +15,19 @@ import asyncio
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from functory.core.environments import failures
+from functory.core.environments.extensions import INVOKE, Extensions
+from functory.core.environments.freezer import Freezer
 from functory.core.environments.log_stream import LogStream
 from functory.core.environments.session import Answer, RuntimeSession
+from functory.core.environments.shutdown import ShutdownReason, shut_down
 from functory.core.environments.states import ENVIRONMENT, EnvironmentState
 from functory.core.functions.model import FunctionVersion
 from functory.core.invocations.outcome import Invocation, Outcome, OutcomeKind
 from functory.kernel.clock import Clock
+from functory.kernel.ids import Ids
 from functory.kernel.limits import MIB
 from functory.sandbox.port import Exit, Sandbox
 
@@ -35,6 +40,7 @@ class InitFailure:
         status: ``error`` or ``timeout``, as INIT_REPORT says it.
         error_type: e.g. ``Runtime.ImportModuleError``, or the type of the exception.
         answer: the runtime's own error document, or None when it gave none.
+        text: what the error document shall say when there is neither ``answer`` nor ``ended``.
         ended: how the runtime ended, or None while it was alive.
         init_ms: how long init took.
         log: the environment's log stream, for what is still to be said.
@@ -48,12 +54,13 @@ class InitFailure:
     init_ms: float
     log: LogStream
     memory_mib_used: int = 0
+    text: str = ""
 
 
 class _Run:
     """An invocation that is going on."""
 
-    __slots__ = ("answer", "future", "invocation", "limit_s", "started_at", "timer")
+    __slots__ = ("answer", "future", "invocation", "limit_s", "runtime_done_at", "started_at", "timer")
 
     def __init__(self, invocation: Invocation, future: asyncio.Future[Outcome], started_at: float, limit_s: float) -> None:
         self.invocation = invocation
@@ -61,6 +68,7 @@ class _Run:
         self.started_at = started_at
         self.limit_s = limit_s
         self.answer: Answer | None = None
+        self.runtime_done_at: float | None = None
         self.timer: asyncio.TimerHandle | None = None
 
 
@@ -78,6 +86,8 @@ class Environment:
         sandbox: Sandbox,
         log: LogStream,
         clock: Clock,
+        ids: Ids,
+        freezer: Freezer,
         on_idle: Callable[[Environment], None],
         on_end: Callable[[Environment], None],
     ) -> None:
@@ -85,9 +95,11 @@ class Environment:
         self.sandbox = sandbox
         self.log = log
         self.session = RuntimeSession(self)
+        self.extensions = Extensions(version, ids, self)
         self.state = EnvironmentState.STARTING
         self.idle_since = 0.0
         self._clock = clock
+        self._freezer = freezer
         self._loop = asyncio.get_running_loop()
         self._on_idle = on_idle
         self._on_end = on_end
@@ -96,6 +108,9 @@ class Environment:
         self._unreported_init_ms: float | None = None
         self._run: _Run | None = None
         self._ended: Exit | None = None
+        self._reason = ShutdownReason.SPINDOWN
+        self.gone = asyncio.Event()
+        """Set when `dispose` is through."""
 
     # -- init
 
@@ -113,10 +128,12 @@ class Environment:
             failure = await asyncio.wait_for(asyncio.shield(self._init), limit_s)
         except TimeoutError:
             failure = self._init_failure("timeout", "Sandbox.Timedout")
+        for extension in self.extensions:
+            self.log.platform(extension.log_line)
         if failure is None:
             self._unreported_init_ms = self._init_ms()
         else:
-            self._leave()
+            self._leave(ShutdownReason.TIMEOUT if failure.status == "timeout" else ShutdownReason.FAILURE)
         return failure
 
     def _init_ms(self) -> float:
@@ -126,20 +143,18 @@ class Environment:
         return math.ceil(self.sandbox.memory_peak_bytes() / MIB)
 
     def _init_failure(
-        self, status: str, error_type: str, *, answer: bytes | None = None, ended: Exit | None = None
+        self, status: str, error_type: str, *, answer: bytes | None = None, ended: Exit | None = None, text: str = ""
     ) -> InitFailure:
-        return InitFailure(status, error_type, answer, ended, self._init_ms(), self.log, self._used_mib())
+        return InitFailure(status, error_type, answer, ended, self._init_ms(), self.log, self._used_mib(), text)
 
     # -- SessionEvents
 
     def runtime_ready(self) -> None:
         """See `session.SessionEvents`."""
-        if self.state is EnvironmentState.STARTING:
-            if not self._init.done():
-                self.state = ENVIRONMENT.check(self.state, EnvironmentState.IDLE)
-                self._init.set_result(None)
-        elif self.state is EnvironmentState.BUSY:
-            self._finish()
+        self.extensions.close_registration()
+        if self._run is not None:
+            self._run.runtime_done_at = self._clock.monotonic_s()
+        self._go_on()
 
     def runtime_init_failed(self, answer: Answer) -> None:
         """See `session.SessionEvents`."""
@@ -160,11 +175,41 @@ class Environment:
         """The main process is gone and its output has been taken."""
         self._ended = ended
         if not self._init.done():
-            self._init.set_result(self._init_failure("error", failures.exit_type(ended), ended=ended))
-        run = self._run
-        if run is not None:
-            self._abort(run, ended)
-        self._leave()
+            kind = self.extensions.fatal_error or failures.exit_type(ended)
+            self._init.set_result(self._init_failure("error", kind, ended=ended))
+            return
+        if self._run is not None:
+            kind = self.extensions.fatal_error or failures.exit_type(ended)
+            self._abort(self._run, kind, failures.exit_text(ended))
+        self._leave(ShutdownReason.FAILURE)
+
+    # -- ExtensionEvents
+
+    def extensions_moved(self) -> None:
+        """See `extensions.ExtensionEvents`."""
+        self._go_on()
+
+    def extension_failed(self, error_type: str, text: str) -> None:
+        """See `extensions.ExtensionEvents`. AWS: the environment fails with it, whatever the runtime does."""
+        if not self._init.done():
+            self._init.set_result(self._init_failure("error", error_type, text=text))
+            return
+        if self._run is not None:
+            self.sandbox.drain()
+            self._abort(self._run, error_type, text)
+        self._leave(ShutdownReason.FAILURE)
+
+    def _go_on(self) -> None:
+        """The runtime or an extension waits for its next event: see whether that ends a phase."""
+        if not self.session.is_ready:
+            return
+        if self.state is EnvironmentState.STARTING:
+            if not self._init.done() and self.extensions.are_ready:
+                self.state = ENVIRONMENT.check(self.state, EnvironmentState.IDLE)
+                self._freezer.idle()
+                self._init.set_result(None)
+        elif self.state is EnvironmentState.BUSY and self.extensions.are_idle:
+            self._finish()
 
     # -- invoke
 
@@ -183,6 +228,7 @@ class Environment:
         Cancellation: the function goes on; its outcome only reaches the log.
         """
         self.state = ENVIRONMENT.check(self.state, EnvironmentState.BUSY)
+        await self._freezer.wake()
         version = self.version
         limit_s = version.timeout_s - spent_s
         run = _Run(invocation, self._loop.create_future(), self._clock.monotonic_s() - spent_s, limit_s)
@@ -204,6 +250,8 @@ class Environment:
         if invocation.cognito_identity:
             headers.append(("Lambda-Runtime-Cognito-Identity", invocation.cognito_identity))
         run.timer = self._loop.call_later(limit_s, self._time_out, run)
+        if len(self.extensions):
+            self.extensions.invoke(_invoke_event(invocation, headers))
         self.session.send(invocation.request_id, headers, invocation.payload)
         return await asyncio.shield(run.future)
 
@@ -236,6 +284,7 @@ class Environment:
         if self.state is EnvironmentState.BUSY:
             self.state = ENVIRONMENT.check(self.state, EnvironmentState.IDLE)
             self.idle_since = self._loop.time()
+            self._freezer.idle()
             self._on_idle(self)
 
     def _report(self, run: _Run, outcome: Outcome, extras: str) -> None:
@@ -283,10 +332,10 @@ class Environment:
         if run.answer is not None:
             outcome = self._answered(run, run.answer)
         self._report(run, outcome, "Status: timeout")
-        self._leave()
+        self._leave(ShutdownReason.TIMEOUT)
 
-    def _abort(self, run: _Run, ended: Exit) -> None:
-        """The runtime's process ended during an invocation."""
+    def _abort(self, run: _Run, kind: str, text: str) -> None:
+        """The process of the runtime or of an extension ended during an invocation."""
         self._run = None
         if run.timer is not None:
             run.timer.cancel()
@@ -295,29 +344,56 @@ class Environment:
         if run.answer is not None:
             self._report(run, self._answered(run, run.answer), "")
             return
-        kind = failures.exit_type(ended)
-        self.log.platform(f"RequestId: {request_id} Error: {failures.exit_text(ended)}", kind)
-        outcome = Outcome(
-            OutcomeKind.RUNTIME_EXITED, request_id, failures.exit_document(request_id, ended), "Unhandled", kind
-        )
+        message = f"RequestId: {request_id} Error: {text}"
+        self.log.platform(message, kind)
+        outcome = Outcome(OutcomeKind.RUNTIME_EXITED, request_id, failures.document(kind, message), "Unhandled", kind)
         self._report(run, outcome, f"Status: error\tError Type: {kind}")
 
     # -- the end
 
-    def _leave(self) -> None:
+    def _leave(self, reason: ShutdownReason = ShutdownReason.SPINDOWN) -> None:
         """Out of use from now on; tell the pool once."""
-        if self.state in {EnvironmentState.ENDING, EnvironmentState.ENDED}:
+        if self.is_ending:
             return
+        self._reason = reason
         self.state = ENVIRONMENT.check(self.state, EnvironmentState.ENDING)
+        self._freezer.close()
         self._on_end(self)
+
+    @property
+    def is_ending(self) -> bool:
+        """Whether it is out of use."""
+        return self.state in {EnvironmentState.ENDING, EnvironmentState.ENDED}
 
     def retire(self) -> None:
         """End it now if it is idle; the pool does not release a busy one again."""
         if self.state is EnvironmentState.IDLE:
             self._leave()
 
+    def stop(self) -> None:
+        """End it now, whatever it does; a running invocation is cut."""
+        if self.state is not EnvironmentState.STARTING:
+            self._leave()
+
     async def dispose(self) -> None:
-        """Kill what still runs and remove every trace. Idempotent."""
+        """Let extensions end, kill what still runs and remove every trace. Idempotent.
+
+        Cancellation: what was left is killed by the driver's own end.
+        """
+        if self.extensions:
+            await shut_down(self.sandbox, self.extensions, self._reason, self._clock, has_runtime=self._ended is None)
         await self.sandbox.dispose()
+        self.gone.set()
         if self.state is EnvironmentState.ENDING:
             self.state = ENVIRONMENT.check(self.state, EnvironmentState.ENDED)
+
+
+def _invoke_event(invocation: Invocation, headers: list[tuple[str, str]]) -> dict[str, Any]:
+    """What extensions get of an invocation; the payload is not theirs."""
+    return {
+        "eventType": INVOKE,
+        "deadlineMs": int(dict(headers)["Lambda-Runtime-Deadline-Ms"]),
+        "requestId": invocation.request_id,
+        "invokedFunctionArn": invocation.invoked_arn,
+        "tracing": {"type": "X-Amzn-Trace-Id", "value": invocation.trace_id},
+    }

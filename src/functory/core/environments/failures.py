@@ -49,7 +49,7 @@ def exit_text(ended: Exit) -> str:
     if ended.out_of_memory:
         return "Runtime exited with error: signal: killed"
     if ended.signal is not None:
-        return f"Runtime exited with error: signal: {_signal_name(ended.signal)}"
+        return f"Runtime exited with error: signal: {signal_name(ended.signal)}"
     if ended.code:
         return f"Runtime exited with error: exit status {ended.code}"
     return "Runtime exited without providing a reason"
@@ -96,7 +96,8 @@ _SIGNAL_TEXTS: Mapping[signals.Signals, str] = {
 }
 
 
-def _signal_name(number: int) -> str:
+def signal_name(number: int) -> str:
+    """How the kernel's users print a signal."""
     try:
         return _SIGNAL_TEXTS[signals.Signals(number)]
     except (ValueError, KeyError):

@@ -39,6 +39,7 @@ class LogStream:
 
     def __init__(self, version: FunctionVersion, name: str, sink: LogSink, clock: Clock) -> None:
         self.name = name
+        self._version = version
         self.group = version.log_group
         self._account_id = version.account_id
         self._region = version.region
@@ -48,6 +49,10 @@ class LogStream:
         self._frames = b""
         self._tail: list[bytes] | None = None
         self._tail_bytes = 0
+
+    def sibling(self) -> LogStream:
+        """The same stream for another writer (an extension), so that lines of the two do not mix."""
+        return LogStream(self._version, self.name, self._sink, self._clock)
 
     # -- what the function writes
 

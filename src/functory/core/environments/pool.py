@@ -26,6 +26,7 @@ from functory.core.environments import failures
 from functory.core.environments.environment import Environment, InitFailure
 from functory.core.environments.memory import MemoryBudget
 from functory.core.environments.scaling import PATIENCE_S, Demand, starts_needed
+from functory.core.environments.shutdown import EXTERNAL_S
 from functory.core.environments.standby import Standbys
 from functory.core.environments.starter import Neighbours, Starter, StartRefused
 from functory.core.environments.states import EnvironmentState
@@ -34,11 +35,14 @@ from functory.core.invocations.outcome import Invocation, Outcome, OutcomeKind
 from functory.kernel import log
 from functory.kernel.settings import EnvironmentSettings
 from functory.kernel.tasks import TaskScope
+from functory.runtimes.port import RuntimeMissing
 from functory.sandbox.port import SandboxError
 
 START_S_GUESS = 0.15
 """How long a start is taken to last before one was measured."""
 MEMORY_SHARE = 0.8
+CLOSE_SLACK_S = 1.0
+"""What the end of a node allows environments beside the shutdown phase's own budget."""
 _WEIGHT = 0.2
 """Of the newest value in the moving means."""
 
@@ -99,6 +103,7 @@ class Environments:
     def __init__(self, settings: EnvironmentSettings, neighbours: Neighbours) -> None:
         self._settings = settings
         self._driver = neighbours.driver
+        self._runtimes = neighbours.runtimes
         self._tasks = TaskScope("core.environments")
         self._log = log.get("core.environments")
         self._pools: dict[FunctionKey, dict[str, _Pool]] = {}
@@ -107,9 +112,11 @@ class Environments:
         self.standbys = Standbys(
             settings, neighbours.driver, neighbours.ids, neighbours.mounts, self._tasks, self._memory, self._is_starting
         )
-        self._starter = Starter(neighbours, self._tasks, self.standbys)
+        self._starter = Starter(neighbours, self._tasks, settings, self.standbys)
         self._sweep: asyncio.TimerHandle | None = None
+        self._disposals: set[asyncio.Task[None]] = set()
         self._closing = False
+        self._closed = False
 
     async def __aenter__(self) -> Self:
         self._schedule_sweep()
@@ -335,7 +342,11 @@ class Environments:
         if environment in pool.idle:
             pool.idle.remove(environment)
         self._memory.release(environment.version.memory_mib)
-        self._tasks.spawn(self._dispose(pool, environment), f"dispose {environment.sandbox.id}")
+        if self._closed:  # the driver's end disposes of it
+            return
+        disposal = self._tasks.spawn(self._dispose(pool, environment), f"dispose {environment.sandbox.id}")
+        self._disposals.add(disposal)
+        disposal.add_done_callback(self._disposals.discard)
         if pool.waiters and not self._closing:
             self._scale(pool)
 
@@ -365,6 +376,15 @@ class Environments:
         for epoch, pool in list(self._pools.get(key, {}).items()):
             if epoch != version.epoch:
                 self._retire_pool(pool)
+        if not self._closing:
+            self._tasks.spawn(self._expect(version), f"expect {version.name}")
+
+    async def _expect(self, version: FunctionVersion) -> None:
+        """A function that was just made or changed is likely to be called."""
+        try:
+            self.standbys.expect(await self._runtimes.resolve(version.runtime), version.memory_mib)
+        except RuntimeMissing:
+            return  # its first call will tell
 
     def remove(self, account_id: str, region: str, name: str, version: str | None) -> None:
         """End every environment of a function, or of one version of it."""
@@ -407,6 +427,11 @@ class Environments:
                     waiter = pool.waiters.popleft()
                     if not waiter.future.done():
                         waiter.future.set_exception(AwsError("ServiceException", "The node is shutting down."))
+                for environment in list(pool.all):
+                    environment.stop()
+        if self._disposals:  # those with extensions take their time; bounded, because a node must end
+            await asyncio.wait(set(self._disposals), timeout=EXTERNAL_S + CLOSE_SLACK_S)
+        self._closed = True
         await self._tasks.close()
         await self._driver.close()
 
@@ -426,6 +451,10 @@ def _failed_init(invocation: Invocation, version: FunctionVersion, failure: Init
     elif failure.ended is not None:
         kind, document = OutcomeKind.RUNTIME_EXITED, failures.exit_document(request_id, failure.ended)
         failure.log.platform(f"RequestId: {request_id} Error: {failures.exit_text(failure.ended)}", failure.error_type)
+    elif failure.text:
+        message = f"RequestId: {request_id} Error: {failure.text}"
+        kind, document = OutcomeKind.RUNTIME_EXITED, failures.document(failure.error_type, message)
+        failure.log.platform(message, failure.error_type)
     else:
         kind, document = OutcomeKind.FUNCTION_FAILED, failures.document(failure.error_type, "")
     report = failures.report_line(request_id, took_s * 1000, None, version.memory_mib, failure.memory_mib_used, extras)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
+from functory.core.environments.extensions import Extensions
 from functory.core.environments.session import RuntimeSession
 from functory.core.environments.variables import Credentials
 from functory.core.functions.model import FunctionVersion
@@ -16,17 +17,20 @@ Close = Callable[[], None]
 
 
 class ArtifactSource(Protocol):
-    """Where a function's code is."""
+    """Where a function's code and its layers are."""
 
     async def unpack(self, key: str) -> Path:
         """The folder with the unpacked code of a blob key; made once per content, read-only for everyone."""
+
+    async def merge(self, keys: Sequence[str]) -> Path:
+        """The folder that shows several packages as one, later ones over earlier ones; made once per list of keys."""
 
 
 class RuntimeApiHost(Protocol):
     """Serves the Runtime API of one environment."""
 
-    async def serve(self, listener: socket.socket, session: RuntimeSession) -> Close:
-        """Answer calls that come in on ``listener`` from ``session``."""
+    async def serve(self, listener: socket.socket, session: RuntimeSession, extensions: Extensions) -> Close:
+        """Answer calls that come in on ``listener`` from ``session`` and ``extensions``."""
 
 
 class EndpointHost(Protocol):

@@ -163,6 +163,11 @@ class RuntimeSession:
     # -- what the environment calls
 
     @property
+    def is_ready(self) -> bool:
+        """Whether the runtime has asked for an event and has none."""
+        return self._state is RuntimeState.READY
+
+    @property
     def is_waiting(self) -> bool:
         """Whether an event could be sent now over a live connection."""
         return self._state is RuntimeState.READY and self._waiter is not None and not self._waiter.is_gone

@@ -99,6 +99,7 @@ class _Shelf:
     demand: Demand = field(default_factory=Demand)
     make_s: float = MAKE_S_GUESS
     memory_mib: int = MEMORY_GUESS_MIB
+    making: int = 0
     failures: int = 0
     again_at: float = 0.0
 
@@ -133,7 +134,7 @@ class Standbys:
         self._is_busy = is_busy
         self._log = log.get("core.standby")
         self._shelves: dict[ShelfKey, _Shelf] = {}
-        self._refilling: asyncio.Task[None] | None = None
+        self._making = 0
         self._retry: asyncio.TimerHandle | None = None
         self._closed = False
 
@@ -181,9 +182,8 @@ class Standbys:
         if self._closed or self._settings.standby_max <= 0 or not self._driver.capabilities.standby or not runtime.standby:
             return
         shelf = self._shelf(runtime, memory_size_mib)
-        if shelf.demand.at is None:
-            shelf.demand = Demand(0.0, self._now())
-            self._refill()
+        shelf.demand = shelf.demand.expected(self._now())
+        self._refill()
 
     # -- giving up
 
@@ -237,7 +237,7 @@ class Standbys:
         """The shelf that lacks most and may be filled now."""
         now = self._now()
         lacking = [
-            (self._wanted(shelf, now) - len(shelf.waiting), shelf)
+            (self._wanted(shelf, now) - len(shelf.waiting) - shelf.making, shelf)
             for shelf in self._shelves.values()
             if shelf.again_at <= now
         ]
@@ -245,26 +245,42 @@ class Standbys:
         return shelf if lack > 0 else None
 
     def _refill(self) -> None:
-        if self._closed or (self._refilling is not None and not self._refilling.done()):
-            return
-        if self._neediest() is not None:
-            self._refilling = self._tasks.spawn(self._refill_all(), "refill standbys")
+        """Begin making what lacks; one at a time, two when calls had to do without."""
+        while not self._closed and (shelf := self._neediest()) is not None:
+            if self._making >= (2 if shelf.demand.missed else 1):
+                return
+            shelf.making += 1
+            self._making += 1
+            self._tasks.spawn(self._fill(shelf), f"make standby {shelf.runtime.id}")
 
-    async def _refill_all(self) -> None:
-        while (shelf := self._neediest()) is not None and not self._closed:
+    async def _fill(self, shelf: _Shelf) -> None:
+        """Make one for the shelf; then see what lacks now."""
+        has_room = False
+        try:
             await self._quiet_moment()
-            if not self._memory.reserve(shelf.memory_mib):
-                return  # the next question or sweep tries again
-            try:
-                standby = await self._make(shelf)
-            except BaseException as error:
-                self._memory.release(shelf.memory_mib)
-                if not isinstance(error, (SandboxError, OSError, TimeoutError)):
-                    raise
-                self._failed(shelf, str(error) or "it took too long")
-                continue
-            shelf.failures = 0
-            self._put(shelf, standby)
+            has_room = await self._make_and_put(shelf)
+        finally:
+            shelf.making -= 1
+            self._making -= 1
+        if has_room:
+            self._refill()
+
+    async def _make_and_put(self, shelf: _Shelf) -> bool:
+        """Whether there was memory for one; if not, the next question or sweep tries again."""
+        reserved_mib = shelf.memory_mib
+        if not self._memory.reserve(reserved_mib):
+            return False
+        try:
+            standby = await self._make(shelf, reserved_mib)
+        except BaseException as error:
+            self._memory.release(reserved_mib)
+            if not isinstance(error, (SandboxError, OSError, TimeoutError)):
+                raise
+            self._failed(shelf, str(error) or "it took too long")
+            return True
+        shelf.failures = 0
+        self._put(shelf, standby)
+        return True
 
     async def _quiet_moment(self) -> None:
         for _ in range(_BUSY_POLLS_MAX):
@@ -272,10 +288,14 @@ class Standbys:
                 return
             await asyncio.sleep(_BUSY_POLL_S)
 
-    async def _make(self, shelf: _Shelf) -> Standby:
-        """Start one and wait until it waits; its memory is reserved with the shelf's figure."""
+    async def _make(self, shelf: _Shelf, reserved_mib: int) -> Standby:
+        """Start one and wait until it waits.
+
+        Raises:
+            SandboxError: it could not be started, or ended.
+            TimeoutError: it never waited.
+        """
         began = self._now()
-        reserved_mib = shelf.memory_mib
         sandbox = await self._driver.prepare_standby(self._spec(shelf.runtime))
         relay = Relay()
         try:

@@ -39,7 +39,7 @@ class Demand:
 
     Attributes:
         per_s: moving mean over `HORIZON_S`.
-        at: of the last question, on the loop's clock; None before the first.
+        at: of the last question or sign of one, on the loop's clock; None before the first.
         missed: questions since the last one that was met.
     """
 
@@ -50,6 +50,10 @@ class Demand:
     def asked(self, now: float, *, met: bool) -> Demand:
         """After one more question."""
         return Demand(self.rate(now) + 1 / HORIZON_S, now, 0 if met else self.missed + 1)
+
+    def expected(self, now: float) -> Demand:
+        """After a sign that one will be asked for."""
+        return Demand(self.rate(now), now, self.missed)
 
     def rate(self, now: float) -> float:
         """Questions per second, now."""

@@ -8,7 +8,7 @@ init is an `InitFailure`.
 from __future__ import annotations
 
 import functools
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +17,8 @@ import msgspec
 from functory.core.environments import failures
 from functory.core.environments.entrypoint import refusal as entrypoint_refusal
 from functory.core.environments.environment import Environment, InitFailure
+from functory.core.environments.extension_processes import find_extensions, launch_when_registered, start_extensions
+from functory.core.environments.freezer import Freezer
 from functory.core.environments.log_stream import LogStream, stream_name
 from functory.core.environments.port import ArtifactSource, Close, CredentialSource, EndpointHost, RuntimeApiHost
 from functory.core.environments.standby import Standby, Standbys
@@ -28,6 +30,7 @@ from functory.kernel.clock import Clock
 from functory.kernel.errors import FunctoryError
 from functory.kernel.ids import Ids
 from functory.kernel.limits import MIB_PER_VCPU, OPEN_FILES, PROCESSES
+from functory.kernel.settings import EnvironmentSettings
 from functory.kernel.tasks import TaskScope
 from functory.runtimes.port import ReadyRuntime, RuntimeCatalog, RuntimeMissing
 from functory.runtimes.version import runtime_version_arn
@@ -88,9 +91,10 @@ class Starter:
         standbys: asked first; a sandbox is started where none waits.
     """
 
-    def __init__(self, neighbours: Neighbours, tasks: TaskScope, standbys: Standbys) -> None:
+    def __init__(self, neighbours: Neighbours, tasks: TaskScope, settings: EnvironmentSettings, standbys: Standbys) -> None:
         self._with = neighbours
         self._tasks = tasks
+        self._settings = settings
         self._standbys = standbys
         self._log = module_log.get("core.starter")
 
@@ -114,20 +118,22 @@ class Starter:
         except RuntimeMissing as error:
             raise StartRefused("Runtime.Unavailable", str(error), log) from error
         code = await near.artifacts.unpack(version.code_key)
-        argv, refusal = _argv(runtime, code)
+        layers = await near.artifacts.merge(version.layer_keys) if version.layer_keys else None
+        argv, refusal = _argv(runtime, {"{task}": code} | ({"{opt}": layers} if layers else {}))
         if refusal:
             log.platform(_init_start(version, runtime))
             raise StartRefused("Runtime.InvalidEntrypoint", refusal, log)
         begin = functools.partial(self._begin, version, runtime, argv, log, on_idle, on_end)
-        own = (Mount(code, "/var/task"),)
-        standby = self._standbys.take(version, runtime)
+        own = _mounts(code, layers)
+        extensions = find_extensions(own)
+        standby = None if extensions else self._standbys.take(version, runtime)
         if standby is not None:
             try:
                 return await begin(standby.sandbox, functools.partial(_specialize, standby, own, _limits(version)))
             except (SandboxError, OSError) as error:
                 self._log.warning("standby_not_used", sandbox=standby.sandbox.id, reason=str(error))
         sandbox = await near.driver.prepare(self._spec(version, runtime, own))
-        return await begin(sandbox, sandbox.launch)
+        return await begin(sandbox, sandbox.launch, extensions)
 
     async def _begin(
         self,
@@ -139,25 +145,33 @@ class Starter:
         on_end: Callable[[Environment], None],
         sandbox: Sandbox,
         go: Callable[[Command, OutputSink, OutputSink], Awaitable[None]],
+        extensions: Sequence[Path] = (),
     ) -> Environment:
-        """Serve a sandbox and let the runtime in it begin with the function; on failure the sandbox is disposed of."""
+        """Serve a sandbox and let what is in it begin with the function; on failure the sandbox is disposed of."""
         near = self._with
         closers: list[Close] = []
         try:
-            environment = Environment(version, sandbox, log, near.clock, on_idle, on_end)
-            closers.append(await near.runtime_api.serve(sandbox.runtime_listener, environment.session))
+            freezer = Freezer(sandbox, self._freeze_after_s(), self._tasks)
+            environment = Environment(version, sandbox, log, near.clock, near.ids, freezer, on_idle, on_end)
+            closers.append(
+                await near.runtime_api.serve(sandbox.runtime_listener, environment.session, environment.extensions)
+            )
             if sandbox.aws_listener is not None:
                 closers.append(await near.endpoint.serve(sandbox.aws_listener))
             log.platform(_init_start(version, runtime))
             command = await self._command(version, runtime, argv, sandbox, log)
             environment.launched()
-            await go(command, log.output, log.telemetry)
+            if extensions:
+                await start_extensions(environment, extensions, command.env)
+            else:
+                await go(command, log.output, log.telemetry)
         except BaseException:
             for close in closers:
                 close()
             await sandbox.dispose()
             raise
-        self._tasks.spawn(_watch(environment, closers), f"environment {sandbox.id}")
+        held = command if extensions else None
+        self._tasks.spawn(_watch(environment, closers, held), f"environment {sandbox.id}")
         return environment
 
     @staticmethod
@@ -175,6 +189,9 @@ class Starter:
             environment.log.flush()
             environment.log.platform(_init_report(failure, phase))
         return failure
+
+    def _freeze_after_s(self) -> float:
+        return self._settings.freeze_after_s if self._with.driver.capabilities.freeze else -1.0
 
     def _spec(self, version: FunctionVersion, runtime: ReadyRuntime, own: tuple[Mount, ...]) -> SandboxSpec:
         near = self._with
@@ -235,26 +252,42 @@ async def _specialize(
     await standby.sandbox.hand_over(msgspec.json.encode({"env": command.env, "cwd": command.cwd}))
 
 
-async def _watch(environment: Environment, closers: Sequence[Close]) -> None:
-    """Tell the environment when its runtime ends, and stop serving it."""
+async def _watch(environment: Environment, closers: Sequence[Close], held: Command | None) -> None:
+    """Tell the environment when its runtime ends, and stop serving it when all of it has ended.
+
+    Args:
+        held: the runtime's command when it waits for external extensions to register.
+    """
     try:
-        ended = await environment.sandbox.wait()
-        environment.runtime_ended(ended)
+        if held is None or await launch_when_registered(environment, held):
+            ended = await environment.sandbox.wait()
+            environment.runtime_ended(ended)
+        await environment.gone.wait()
     finally:
         for close in closers:
             close()
 
 
-def _argv(runtime: ReadyRuntime, code: Path) -> tuple[tuple[str, ...], str]:
-    """The command, looked up in the package where the function brings its own; or why there is none, as AWS says it."""
+def _mounts(code: Path, layers: Path | None) -> tuple[Mount, ...]:
+    """What the function brings: its code and, when it has layers, ``/opt``."""
+    task = Mount(code, "/var/task")
+    return (task, Mount(layers, "/opt")) if layers else (task,)
+
+
+def _argv(runtime: ReadyRuntime, folders: Mapping[str, Path]) -> tuple[tuple[str, ...], str]:
+    """The command, looked up in code and layers where the function brings its own; or why there is none, as AWS says it.
+
+    Args:
+        folders: ``{task}`` and, when there are layers, ``{opt}`` -> the folder of the host that is seen there.
+    """
     if not runtime.entrypoints:
         return runtime.argv, ""
     for entrypoint in runtime.entrypoints:
         folder, _, name = entrypoint.partition("/")
-        file = code / name
-        if folder == "{task}" and file.is_file():
+        if folder in folders and (file := folders[folder] / name).is_file():
             why_not = entrypoint_refusal(file)
-            return (entrypoint, *runtime.argv[1:]), f"fork/exec /var/task/{name}: {why_not}" if why_not else ""
+            shown = expand(entrypoint, places({}))
+            return (entrypoint, *runtime.argv[1:]), f"fork/exec {shown}: {why_not}" if why_not else ""
     shown = " ".join(expand(entrypoint, places({})) for entrypoint in runtime.entrypoints)
     return (), f"Couldn't find valid bootstrap(s): [{shown}]"
 
@@ -276,7 +309,7 @@ def runtime_label(runtime: ReadyRuntime) -> tuple[str, str]:
     if not runtime.version:
         name, _, number = runtime.id.partition(".")
         return name, number
-    return runtime.id.rstrip("x.").rstrip("0123456789."), runtime.version
+    return runtime.id.partition(".")[0].rstrip("0123456789"), runtime.version
 
 
 def _init_report(failure: InitFailure, phase: str) -> str:

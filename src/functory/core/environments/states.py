@@ -1,4 +1,4 @@
-"""The two lifecycles of an execution environment.
+"""The lifecycles of an execution environment, its runtime and its extensions.
 
 **The environment** as the pool sees it. An environment is used by at most one invocation at a time and is never repaired:
 whatever goes wrong ends it, and the next invocation gets another.
@@ -18,6 +18,17 @@ whatever goes wrong ends it, and the next invocation gets another.
           │ init/error            ├──next── RuntimeResponseSent <──response──┤
           v                       │                                          │
     RuntimeInitError              └──next── RuntimeInvocationErrorResponse <──error──┘
+
+**An extension**, external or internal; an internal one is made by its registration. A process that ends before it was told
+to is a failure of the environment, whatever its state.
+
+::
+
+    Started ──register──> Registered ──next──> Ready ──event sent──> Running ──next──> Ready
+       │                    │   │                │                     │
+       │ cannot be started  │   └── init/error   └──── exit/error ─────┤ (also from Registered)
+       v                    v          v                               v
+    LaunchError           Exited   InitError                       ExitError
 """
 
 from __future__ import annotations
@@ -69,5 +80,36 @@ RUNTIME = StateTable(
         RuntimeState.RUNNING: frozenset({RuntimeState.RESPONSE_SENT, RuntimeState.ERROR_SENT}),
         RuntimeState.RESPONSE_SENT: frozenset({RuntimeState.READY}),
         RuntimeState.ERROR_SENT: frozenset({RuntimeState.READY}),
+    },
+)
+
+
+class ExtensionState(Enum):
+    """See the module's third diagram; values are the names in AWS's error texts and log lines."""
+
+    STARTED = "Started"
+    REGISTERED = "Registered"
+    READY = "Ready"
+    RUNNING = "Running"
+    INIT_ERROR = "InitError"
+    EXIT_ERROR = "ExitError"
+    LAUNCH_ERROR = "LaunchError"
+    EXITED = "Exited"
+
+
+EXTENSION = StateTable(
+    "extension",
+    {
+        ExtensionState.STARTED: frozenset({ExtensionState.REGISTERED, ExtensionState.LAUNCH_ERROR, ExtensionState.EXITED}),
+        ExtensionState.REGISTERED: frozenset(
+            {ExtensionState.READY, ExtensionState.INIT_ERROR, ExtensionState.EXIT_ERROR, ExtensionState.EXITED}
+        ),
+        ExtensionState.READY: frozenset({ExtensionState.RUNNING, ExtensionState.EXIT_ERROR, ExtensionState.EXITED}),
+        ExtensionState.RUNNING: frozenset({ExtensionState.READY, ExtensionState.EXIT_ERROR, ExtensionState.EXITED}),
+        # a repeated report is accepted, and the first one counts
+        ExtensionState.INIT_ERROR: frozenset({ExtensionState.INIT_ERROR}),
+        ExtensionState.EXIT_ERROR: frozenset({ExtensionState.EXIT_ERROR}),
+        ExtensionState.LAUNCH_ERROR: frozenset(),
+        ExtensionState.EXITED: frozenset(),
     },
 )

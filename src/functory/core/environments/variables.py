@@ -102,7 +102,7 @@ def variables(
         is_custom: a ``provided.*`` runtime, which gets no framed log channel.
     """
     values = places(around.paths)
-    env = _defaults(runtime, values) | version.environment
+    env = _defaults(runtime, values) | dict(version.environment)
     env |= {
         "AWS_ACCESS_KEY_ID": credentials.access_key_id,
         "AWS_SECRET_ACCESS_KEY": credentials.secret_access_key,

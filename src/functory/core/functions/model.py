@@ -35,6 +35,7 @@ class FunctionVersion:
         system_log_level: with JSON: DEBUG, INFO, WARN, else ``""``.
         custom_log_group: whether LoggingConfig named the group (changes the stream's name).
         dead_letter_arn: DeadLetterConfig.TargetArn or ``""``.
+        layer_keys: blob keys of the layers' zips, in the order of ``Layers``: later ones override earlier ones in ``/opt``.
     """
 
     account_id: str
@@ -56,6 +57,7 @@ class FunctionVersion:
     system_log_level: str = ""
     custom_log_group: bool = False
     dead_letter_arn: str = ""
+    layer_keys: tuple[str, ...] = ()
 
     @property
     def arn(self) -> str:

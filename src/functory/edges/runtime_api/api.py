@@ -1,4 +1,4 @@
-"""HTTP of the Runtime API: paths, headers and error documents around `RuntimeSession`.
+"""HTTP of the Runtime API: paths, headers and error documents around `RuntimeSession`; the door to the Extensions API.
 
 The API is default-deny: a path or method that is not here is answered 404 or 405, a call at the wrong moment with the
 session's error. AWS: Lambda Runtime API 2018-06-01; statuses and error documents as AWS's own agent gives them.
@@ -13,8 +13,12 @@ import socket
 import msgspec
 
 from functory.aws.http import HttpRequest, HttpResponse
+from functory.core.environments.extensions import Extensions
 from functory.core.environments.port import Close
 from functory.core.environments.session import RuntimeApiError, RuntimeSession
+from functory.edges.runtime_api.extensions import PREFIX as EXTENSION_PREFIX
+from functory.edges.runtime_api.extensions import ExtensionsApi
+from functory.edges.runtime_api.open_request import OpenRequest
 from functory.kernel.limits import MIB, SYNC_RESPONSE_BYTES
 from functory.net.http1 import Exchange, Http1Server
 
@@ -38,9 +42,9 @@ class RuntimeApi:
     def __init__(self) -> None:
         self._server = Http1Server(body_limit)
 
-    async def serve(self, listener: socket.socket, session: RuntimeSession) -> Close:
+    async def serve(self, listener: socket.socket, session: RuntimeSession, extensions: Extensions) -> Close:
         """See `RuntimeApiHost`."""
-        api = _SessionApi(session)
+        api = _SessionApi(session, ExtensionsApi(extensions))
         server = await self._server.serve(listener, api.handle)
         return lambda: self._server.drop(server)
 
@@ -49,29 +53,14 @@ class RuntimeApi:
         await self._server.close(grace_s=0.0)
 
 
-class _Next:
-    """A runtime's open request for an event."""
-
-    __slots__ = ("_exchange",)
-
-    def __init__(self, exchange: Exchange) -> None:
-        self._exchange = exchange
-
-    def deliver(self, headers: list[tuple[str, str]], body: bytes) -> None:
-        self._exchange.respond(HttpResponse(200, headers, body))
-
-    @property
-    def is_gone(self) -> bool:
-        return self._exchange.is_gone
-
-
 class _SessionApi:
     """The API of one session."""
 
-    __slots__ = ("_session",)
+    __slots__ = ("_extensions", "_session")
 
-    def __init__(self, session: RuntimeSession) -> None:
+    def __init__(self, session: RuntimeSession, extensions: ExtensionsApi) -> None:
         self._session = session
+        self._extensions = extensions
 
     def handle(self, exchange: Exchange) -> None:
         """Answer one call, now or (``next``) later."""
@@ -85,16 +74,22 @@ class _SessionApi:
             exchange.respond(answer)
 
     def _route(self, exchange: Exchange, request: HttpRequest) -> HttpResponse | None:
+        path = request.path
+        if path.startswith(PREFIX):
+            return self._runtime(exchange, request)
+        if path.startswith(EXTENSION_PREFIX):
+            return self._extensions.route(exchange, request)
+        return HttpResponse(404, [("Content-Type", "text/plain")], b"404 page not found\n")
+
+    def _runtime(self, exchange: Exchange, request: HttpRequest) -> HttpResponse | None:
         session = self._session
         path = request.path
-        if not path.startswith(PREFIX):
-            return HttpResponse(404, [("Content-Type", "text/plain")], b"404 page not found\n")
         parts = path[len(PREFIX) :].split("/")
         match parts:
             case ["invocation", "next"]:
                 if request.method != "GET":
                     return HttpResponse(405)
-                session.next(_Next(exchange))
+                session.next(OpenRequest(exchange))
                 return None
             case ["invocation", request_id, ("response" | "error") as kind]:
                 if request.method != "POST":

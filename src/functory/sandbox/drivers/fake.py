@@ -10,12 +10,13 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from functory.sandbox.port import (
     Capabilities,
     Command,
+    Companion,
     Exit,
     OutputSink,
     Sandbox,
@@ -90,7 +91,7 @@ class FakeDriver:
 
     async def prepare_standby(self, spec: SandboxSpec) -> StandbySandbox:
         """See `SandboxDriver`; there is nothing that could be mounted into a running process of this driver."""
-        raise SandboxError(f"the driver {self.name} makes no standby sandboxes")
+        raise SandboxError(f"sandbox {spec.id}: the driver {self.name} makes none whose function comes later")
 
     async def close(self) -> None:
         """See `SandboxDriver`."""
@@ -105,6 +106,7 @@ class FakeSandbox:
         is_frozen: between `freeze` and `thaw`.
         is_disposed: after `dispose`.
         command: what was launched, if anything.
+        companions: what was to accompany it, with ``companion_env`` and ``companion_cwd``.
         peak_bytes: what `memory_peak_bytes` tells; tests set it.
     """
 
@@ -121,10 +123,18 @@ class FakeSandbox:
         self.is_frozen = False
         self.is_disposed = False
         self.command: Command | None = None
+        self.companions: tuple[Companion, ...] = ()
+        self.companion_env: Mapping[str, str] = {}
+        self.companion_cwd = ""
         self.peak_bytes = 0
         self._behaviour = behaviour
         self._process: FakeProcess | None = None
         self._task: asyncio.Task[Exit] | None = None
+
+    async def accompany(self, companions: Sequence[Companion], env: Mapping[str, str], cwd: str) -> None:
+        """See `Sandbox`; companions are kept for the test and do nothing by themselves."""
+        self.companions = tuple(companions)
+        self.companion_env, self.companion_cwd = dict(env), cwd
 
     async def launch(self, command: Command, output: OutputSink, telemetry: OutputSink) -> None:
         """See `Sandbox`."""

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+import fcntl
 import json
 import os
 import shutil
 import signal
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,8 +20,9 @@ from functory.kernel import log
 from functory.sandbox import idmap, linux, network, oci_spec, process_tree
 from functory.sandbox.cgroups import Hierarchy
 from functory.sandbox.child import Child, OutputPipe, reap_if_ended
+from functory.sandbox.drivers.oci_supervisor import Supervisor
 from functory.sandbox.identity import IdRanges
-from functory.sandbox.port import Command, Exit, Mount, OutputSink, SandboxError, SandboxSpec
+from functory.sandbox.port import Command, Companion, Exit, Mount, OutputSink, SandboxError, SandboxSpec
 from functory.sandbox.rootfs import RootTemplates
 from functory.sandbox.scratch import Scratch
 
@@ -30,6 +32,7 @@ _KILL_TIMEOUT_S = 10.0
 _FREEZE_TIMEOUT_S = 2.0
 _POLL_S = 0.001
 _LOG_BYTES_MAX = 16_384
+_ABOVE_INHERITED = 64
 # The runtimes are short-lived Go programs: one thread and no garbage collection halves their start.
 _RUNTIME_ENV = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "GOMAXPROCS": "1", "GOGC": "off"}
 
@@ -89,6 +92,7 @@ class OciSandbox:
         self._pipes: tuple[OutputPipe, ...] = ()
         self._starting: asyncio.Future[int] | None = None
         self._starter: Child | None = None
+        self._supervisor: Supervisor | None = None
         self._main: Child | None = None
         self._final_peak = 0
         self._launched = False
@@ -140,11 +144,32 @@ class OciSandbox:
             return mount
         return dataclasses.replace(mount, source=folder)
 
+    async def accompany(self, companions: Sequence[Companion], env: Mapping[str, str], cwd: str) -> None:
+        """See `Sandbox`; `Supervisor` tells how."""
+        if self._launched or self._disposed or self._supervisor is not None:
+            raise SandboxError(f"sandbox {self.id} was used already")
+        self._supervisor = supervisor = Supervisor(companions)
+        await self._run(supervisor.command)
+        supervisor.begin(env, cwd, self._pipes)
+
     async def launch(self, command: Command, output: OutputSink, telemetry: OutputSink) -> None:
         """See `Sandbox`."""
         if self._launched or self._disposed:
             raise SandboxError(f"sandbox {self.id} was used already")
         self._launched = True
+        if self._supervisor is None:
+            await self._run(command)
+        self._pipes[0].attach(output)
+        self._pipes[1].attach(telemetry)
+        if self._supervisor is not None:
+            self._supervisor.start_main(command)
+
+    async def _run(self, command: Command) -> None:
+        """Start the container's first process.
+
+        Raises:
+            SandboxError: it could not be started.
+        """
         self._pipes = (OutputPipe(), OutputPipe())
         self._starting = asyncio.get_running_loop().run_in_executor(self._shared.executor, self._spawn, command)
         try:
@@ -153,8 +178,6 @@ class OciSandbox:
             raise SandboxError(f"sandbox {self.id} could not be started: {error}") from error
         if self._main is None:
             raise SandboxError(f"{self._shared.runtime.name} could not start {command.argv[0]}: {self._failure_text()}")
-        self._pipes[0].attach(output)
-        self._pipes[1].attach(telemetry)
         made = self._require_network()
         if made.fd >= 0:
             os.close(made.fd)  # from now on the processes hold the namespace
@@ -199,33 +222,43 @@ class OciSandbox:
             limits_swap=self._shared.hierarchy.limits_swap,
         )
 
-    def _inherited(self) -> tuple[int, ...]:
-        """Descriptors that the process gets from `TELEMETRY_FD` on."""
-        return (self._pipes[1].write_fd,)
+    def _inherited(self) -> dict[int, int]:
+        """Number inside, from `TELEMETRY_FD` on without gaps -> descriptor that the process gets there."""
+        inherited = {TELEMETRY_FD: self._pipes[1].write_fd}
+        return inherited if self._supervisor is None else inherited | self._supervisor.inherited
 
     def _close_inherited(self) -> None:
         """The process has them, or there is none."""
         for pipe in self._pipes:
             pipe.close_write_end()
+        if self._supervisor is not None:
+            self._supervisor.close_inherited()
 
     def _spawn(self, command: Command) -> int:
         """In a thread: write the bundle and start the runtime's command; its pid."""
         (self._folder / "config.json").write_text(json.dumps(oci_spec.config(self._spec, command, self._place())))
         uid, gid = self._first_id + oci_spec.UID, self._first_id + oci_spec.GID
-        for pipe in self._pipes:
-            os.fchown(pipe.write_fd, uid, gid)  # so that /dev/stdout can be opened by name
+        inherited = self._inherited()
+        for fd in (self._pipes[0].write_fd, *inherited.values()):
+            os.fchown(fd, uid, gid)  # so that /dev/stdout can be opened by name
         argv = [
             str(self._shared.runtime), "--root", str(self._shared.state), "--log", str(self._folder / "log"),
-            "--log-format", "json", "run", "--detach", "--no-new-keyring", "--preserve-fds", str(len(self._inherited())),
+            "--log-format", "json", "run", "--detach", "--no-new-keyring", "--preserve-fds", str(len(inherited)),
             "--bundle", str(self._folder), "--pid-file", str(self._folder / "pid"), self.id,
         ]  # fmt: skip
-        with open(os.devnull, "rb") as nothing:  # noqa: PTH123
+        with contextlib.ExitStack() as held:
+            nothing = held.enter_context(open(os.devnull, "rb"))  # noqa: PTH123
+            given = nothing.fileno() if self._supervisor is None else self._supervisor.stdin
             actions = [
-                (os.POSIX_SPAWN_DUP2, nothing.fileno(), 0),
+                (os.POSIX_SPAWN_DUP2, given, 0),
                 (os.POSIX_SPAWN_DUP2, self._pipes[0].write_fd, 1),
                 (os.POSIX_SPAWN_DUP2, self._pipes[0].write_fd, 2),
             ]
-            actions += [(os.POSIX_SPAWN_DUP2, fd, TELEMETRY_FD + place) for place, fd in enumerate(self._inherited())]
+            for number, fd in inherited.items():
+                # copied to a number above all targets, so that no target replaces a descriptor that is still needed
+                high = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, _ABOVE_INHERITED)
+                held.callback(os.close, high)
+                actions.append((os.POSIX_SPAWN_DUP2, high, number))
             with self._shared.spawning:
                 pid = os.posix_spawn(argv[0], argv, _RUNTIME_ENV, file_actions=actions, setsid=True)
                 self._shared.watched.add(pid)
@@ -247,16 +280,22 @@ class OciSandbox:
         """See `Sandbox`."""
         if self._main is not None:
             self._main.drain()
+        if self._supervisor is not None:
+            self._supervisor.drain()
 
     async def wait(self) -> Exit:
         """See `Sandbox`."""
-        if self._main is None:
+        if self._main is None or not self._launched:
             raise SandboxError(f"sandbox {self.id} was not launched")
+        if self._supervisor is not None:
+            return await self._supervisor.wait(self._main, self._conclude)
         return await self._main.wait()
 
     def terminate(self) -> None:
         """See `Sandbox`."""
-        if self._main is not None:
+        if self._supervisor is not None:
+            self._supervisor.terminate()
+        elif self._main is not None:
             self._main.signal(signal.SIGTERM)
 
     async def kill(self) -> None:
@@ -309,6 +348,8 @@ class OciSandbox:
                 _log.error("sandbox_left", sandbox=self.id, reason=str(error))
             for pipe in self._pipes:
                 pipe.close()
+            if self._supervisor is not None:
+                self._supervisor.close()
             if self._network is not None:
                 self._network.close()
             await asyncio.get_running_loop().run_in_executor(self._shared.executor, self._remove_folders)

@@ -58,8 +58,8 @@ class OciStandby(OciSandbox):
         late = {target: _late_folder(self._late, target) for target in LATE_TARGETS}
         return dataclasses.replace(super()._place(), late=late, shares=_WAITING_SHARES)
 
-    def _inherited(self) -> tuple[int, ...]:
-        return (*super()._inherited(), self._inside.fileno())
+    def _inherited(self) -> dict[int, int]:
+        return super()._inherited() | {self.standby_fd: self._inside.fileno()}
 
     def _close_inherited(self) -> None:
         super()._close_inherited()

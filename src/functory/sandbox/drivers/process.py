@@ -23,7 +23,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from functory.kernel import log
@@ -33,6 +33,7 @@ from functory.sandbox.mounts import check_mounts
 from functory.sandbox.port import (
     Capabilities,
     Command,
+    Companion,
     Exit,
     OutputSink,
     Sandbox,
@@ -108,7 +109,7 @@ class ProcessDriver:
 
     async def prepare_standby(self, spec: SandboxSpec) -> StandbySandbox:
         """See `SandboxDriver`; there is nothing that could be mounted into a running process of this driver."""
-        raise SandboxError(f"the driver {self.name} makes no standby sandboxes")
+        raise SandboxError(f"sandbox {spec.id}: the driver {self.name} makes none whose function comes later")
 
     async def close(self) -> None:
         """See `SandboxDriver`."""
@@ -150,38 +151,58 @@ class ProcessSandbox:
         self.telemetry_fd: int | None = self._pipes[1].write_fd
         self._on_disposed = on_disposed
         self._main: Child | None = None
+        self._companions: list[_Accompanying] = []
         self._orphans: set[int] = set()
         self._peak = 0
         self._launched = False
         self._disposed = False
         self._disposing = asyncio.Lock()
 
+    async def accompany(self, companions: Sequence[Companion], env: Mapping[str, str], cwd: str) -> None:
+        """See `Sandbox`."""
+        if self._launched or self._disposed or self._companions:
+            raise SandboxError(f"sandbox {self.id} was used already")
+        for companion in companions:
+            pipe = OutputPipe()
+            self._companions.append(_Accompanying(self._start(companion.argv, env, cwd, pipe, ()), pipe, companion))
+
+    def _start(
+        self, argv: tuple[str, ...], env: Mapping[str, str], cwd: str, output: OutputPipe, pass_fds: tuple[int, ...]
+    ) -> int:
+        """Start one process; its pid.
+
+        Raises:
+            SandboxError: it could not be started.
+        """
+        if not os.access(argv[0], os.X_OK):
+            raise SandboxError(f"could not start {argv[0]}: no such program")
+        try:
+            # On this thread: the kernel's parent-death signal comes when the *thread* that started the child ends.
+            process = subprocess.Popen(  # noqa: S603
+                [*_launcher(self._tools, self._spec.limits.open_files), *argv],
+                env={**env, MARKER: str(self._folder)},
+                cwd=cwd,
+                stdin=subprocess.DEVNULL,
+                stdout=output.write_fd,
+                stderr=output.write_fd,
+                pass_fds=pass_fds,
+                start_new_session=True,
+            )
+        except (OSError, ValueError) as error:
+            raise SandboxError(f"could not start {argv[0]}: {error}") from error
+        process.returncode = 0  # its status is collected by `Child`; keeps Popen from waiting for it
+        output.close_write_end()
+        return process.pid
+
     async def launch(self, command: Command, output: OutputSink, telemetry: OutputSink) -> None:
         """See `Sandbox`."""
         if self._launched or self._disposed:
             raise SandboxError(f"sandbox {self.id} was used already")
         self._launched = True
-        if not os.access(command.argv[0], os.X_OK):
-            raise SandboxError(f"could not start {command.argv[0]}: no such program")
         out, framed = self._pipes
-        try:
-            # On this thread: the kernel's parent-death signal comes when the *thread* that started the child ends.
-            process = subprocess.Popen(  # noqa: S603, ASYNC220
-                [*_launcher(self._tools, self._spec.limits.open_files), *command.argv],
-                env={**command.env, MARKER: str(self._folder)},
-                cwd=command.cwd,
-                stdin=subprocess.DEVNULL,
-                stdout=out.write_fd,
-                stderr=out.write_fd,
-                pass_fds=(framed.write_fd,),
-                start_new_session=True,
-            )
-        except (OSError, ValueError) as error:
-            raise SandboxError(f"could not start {command.argv[0]}: {error}") from error
-        process.returncode = 0  # its status is collected by `Child`; keeps Popen from waiting for it
-        out.close_write_end()
+        pid = self._start(command.argv, command.env, command.cwd, out, (framed.write_fd,))
         framed.close_write_end()
-        self._main = Child(process.pid, self._pipes, self._conclude)
+        self._main = Child(pid, self._pipes, self._conclude)
         out.attach(output)
         framed.attach(telemetry)
 
@@ -190,6 +211,8 @@ class ProcessSandbox:
         if self._main is not None:
             self._sample_memory()
             self._main.drain()
+        for one in self._companions:
+            one.child.drain()
 
     async def wait(self) -> Exit:
         """See `Sandbox`."""
@@ -204,16 +227,19 @@ class ProcessSandbox:
 
     async def kill(self) -> None:
         """See `Sandbox`."""
-        if self._main is None:
+        if self._main is None and not self._companions:
             return
         give_up_at = asyncio.get_running_loop().time() + _KILL_TIMEOUT_S
-        self._main.signal(signal.SIGKILL)
+        children = [*([self._main] if self._main is not None else []), *(one.child for one in self._companions)]
+        for child in children:
+            child.signal(signal.SIGKILL)
         while self._kill_rest():
             if asyncio.get_running_loop().time() > give_up_at:
                 _log.error("sandbox_does_not_die", sandbox=self.id)
                 break
             await asyncio.sleep(_POLL_S)
-        await self._main.wait()
+        for child in children:
+            await child.wait()
 
     async def freeze(self) -> None:
         """See `Sandbox`: this driver cannot."""
@@ -246,7 +272,8 @@ class ProcessSandbox:
         # The kernel's record starts with the memory of the node that was forked; it tells something only beyond that.
         if peak_bytes > process_tree.memory_peak_bytes(os.getpid()):
             self._peak = max(self._peak, peak_bytes)
-        self._kill_rest()  # when the main process has ended, everything has
+        if not self._companions:
+            self._kill_rest()  # when the main process has ended, everything has
         return how
 
     def _kill_rest(self) -> bool:
@@ -259,15 +286,26 @@ class ProcessSandbox:
         return bool(rest or self._orphans)
 
     def _others(self) -> set[int]:
-        if self._main is None:
-            return set()
-        found = process_tree.of_session(self._main.pid) | process_tree.with_environment(self._marker.encode())
-        return found - {self._main.pid, os.getpid()}
+        ours = {one.child.pid for one in self._companions} | ({self._main.pid} if self._main is not None else set())
+        found = process_tree.with_environment(self._marker.encode())
+        for pid in ours:
+            found |= process_tree.of_session(pid)
+        return found - ours - {os.getpid()}
 
     def _sample_memory(self) -> None:
         if self._main is not None and not self._main.has_ended:
             total = sum(process_tree.memory_peak_bytes(pid) for pid in process_tree.of_session(self._main.pid))
             self._peak = max(self._peak, total)
+
+
+class _Accompanying:
+    """A companion that was started."""
+
+    __slots__ = ("child",)
+
+    def __init__(self, pid: int, pipe: OutputPipe, companion: Companion) -> None:
+        self.child = Child(pid, (pipe,), lambda how, _: how, companion.on_exit)
+        pipe.attach(companion.output)
 
 
 def _listen() -> socket.socket:

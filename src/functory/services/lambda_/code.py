@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from functory.core.calls import CallContext
 from functory.core.functions.names import FunctionRef
-from functory.services.lambda_ import errors, names, rows, rules, view
+from functory.services.lambda_ import errors, layers_rules, names, rows, rules, view
 from functory.services.lambda_.configuration import check_idle, key_of, need_latest
 from functory.services.lambda_.packages import check_storage
 from functory.services.lambda_.records import Code, Stamp, VersionRecord
@@ -48,6 +48,7 @@ def _checked(conn: Connection, ref: FunctionRef, params: dict[str, Any], code: C
     rules.check_revision(params.get("RevisionId"), latest.revision_id)
     check_idle(latest)
     check_storage(conn, ref.account_id, ref.region, code)
+    layers_rules.check_sizes(latest.config.layers, code.unzipped_bytes)
     return latest
 
 

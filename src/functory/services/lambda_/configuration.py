@@ -13,9 +13,9 @@ from functory.aws import model
 from functory.core.calls import CallContext
 from functory.core.functions.model import LATEST
 from functory.core.functions.names import FunctionRef
-from functory.services.lambda_ import errors, names, rows, rules, view
+from functory.services.lambda_ import errors, layers, layers_rules, names, rows, rules, view
 from functory.services.lambda_.lifecycle import State, UpdateStatus
-from functory.services.lambda_.records import Config, VersionRecord
+from functory.services.lambda_.records import Code, Config, VersionRecord
 from functory.services.lambda_.room import Room
 
 
@@ -103,6 +103,21 @@ def changed_config(config: Config, params: Mapping[str, Any]) -> Config:
     return result
 
 
+def layered(conn: Connection, ctx: CallContext, config: Config, params: Mapping[str, Any], code: Code) -> Config:
+    """Part of a unit of work: a configuration with the layers that were given; without the member the old ones stay.
+
+    Args:
+        code: what the function will have, for the size of both together.
+
+    Raises:
+        AwsError: they cannot be.
+    """
+    if "Layers" in params:
+        config = msgspec.structs.replace(config, layers=layers.chosen(conn, ctx, params["Layers"]))
+    layers_rules.check_sizes(config.layers, code.unzipped_bytes)
+    return config
+
+
 _PLAIN = {
     "Runtime": "runtime",
     "Role": "role",
@@ -141,7 +156,9 @@ class ConfigurationApi:
             latest = need_latest(conn, ref)
             rules.check_revision(params.get("RevisionId"), latest.revision_id)
             check_idle(latest)
-            record = latest.changed(stamp, config=changed_config(latest.config, params))
+            config = layered(conn, ctx, changed_config(latest.config, params), params, latest.code)
+            record = latest.changed(stamp, config=config)
+            rows.touch_packages(conn, [layer.key for layer in latest.config.layers], stamp.now)
             rows.put_version(conn, record)
             return record
 

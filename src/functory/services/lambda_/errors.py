@@ -46,11 +46,24 @@ def in_state(state: str) -> AwsError:
     )
 
 
-def revision_mismatch() -> AwsError:
-    """``RevisionId`` is not that of the resource."""
+def absent(text: str) -> AwsError:
+    """Something other than a function that does not exist."""
+    return AwsError("ResourceNotFoundException", text)
+
+
+def statement_exists(sid: str) -> AwsError:
+    """A policy has a statement of that id already."""
+    return conflict(
+        f"The statement id ({sid}) provided already exists. Please provide a new statement id, or remove the existing "
+        "statement."
+    )
+
+
+def revision_mismatch(api: str = "GetFunction/GetAlias") -> AwsError:
+    """``RevisionId`` is not that of the resource; ``api`` tells the right one."""
     return AwsError(
         "PreconditionFailedException",
-        "The Revision Id provided does not match the latest Revision Id. Call the GetFunction/GetAlias API to retrieve "
+        f"The Revision Id provided does not match the latest Revision Id. Call the {api} API to retrieve "
         "the latest Revision Id",
     )
 

@@ -10,7 +10,7 @@ from functory.core.calls import CallContext
 from functory.core.functions.model import LATEST
 from functory.core.functions.names import FunctionRef, is_version_number
 from functory.services.lambda_ import errors, names, rows, rules, view
-from functory.services.lambda_.configuration import key_of, need_latest, new_config
+from functory.services.lambda_.configuration import key_of, layered, need_latest, new_config
 from functory.services.lambda_.packages import check_storage
 from functory.services.lambda_.paging import decode_marker, page, page_size
 from functory.services.lambda_.records import FunctionRecord, VersionRecord, created
@@ -48,7 +48,7 @@ class FunctionsApi:
                     raise errors.conflict(f"Function already exist: {ref.name}")
                 check_storage(conn, ref.account_id, ref.region, code)
                 function = FunctionRecord(ref.account_id, ref.region, ref.name, tags)
-                latest = created(key_of(ref), config, code, stamp)
+                latest = created(key_of(ref), layered(conn, ctx, config, params, code), code, stamp)
                 rows.add_function(conn, function)
                 rows.add_version(conn, latest)
                 return publish(conn, function, latest, stamp, None) if params.get("Publish") else latest

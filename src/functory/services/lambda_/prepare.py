@@ -1,9 +1,9 @@
 """The reconciler that makes changed versions ready to run.
 
 **Theory.** Creating or changing a function commits a row that says *Pending* or *InProgress* and answers; this job finds
-such rows, unpacks the code, and commits the end: *Active*, *Successful* or *Failed*. All it needs is in the rows, so a node
-that was killed picks up where it was. A row that changed meanwhile (another revision) is left for the next round.
-Environments of the code before are told to end only after the new one was committed.
+such rows, unpacks the code, merges the layers, and commits the end: *Active*, *Successful* or *Failed*. All it needs is in
+the rows, so a node that was killed picks up where it was. A row that changed meanwhile (another revision) is left for the
+next round. Environments of the code before are told to end only after the new one was committed.
 
 Whether the runtime is on this machine is not asked here: it may be installed at any time, and each invocation finds out.
 
@@ -93,6 +93,8 @@ class Preparer:
         """Do the work; None when the version can run."""
         try:
             await self._artifacts.unpack(record.code.key)
+            if layers := [layer.key for layer in record.config.layers]:
+                await self._artifacts.merge(layers)
         except BadPackage as error:
             return "InvalidZipFileException", f"Lambda could not unzip the file: {error.detail}"
         except KeyError:
@@ -112,8 +114,9 @@ class Preparer:
                 return None
             moved = move(current)
             rows.put_version(conn, moved)
-            if moved.live_code_key != current.live_code_key:
-                rows.touch_packages(conn, [current.live_code_key], now)
+            if current.live_config is not None and moved.live_epoch != current.live_epoch:
+                gone = [current.live_code_key, *(layer.key for layer in current.live_config.layers)]
+                rows.touch_packages(conn, gone, now)
             return moved
 
         return await self._commits.commit(key, work)

@@ -12,6 +12,7 @@ import msgspec
 
 from functory.core.functions.model import LATEST, FunctionVersion
 from functory.core.functions.routes import Candidate, Readiness
+from functory.services.lambda_.layers_records import LayerUse
 from functory.services.lambda_.lifecycle import CREATING_CODE, CREATING_REASON, STATES, UPDATES, State, UpdateStatus
 
 
@@ -22,6 +23,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         environment: None when it was never set.
         log_group: as given in LoggingConfig, ``""`` for the default.
         vpc_shown: whether an (empty) VpcConfig was given, which AWS then shows.
+        layers: in order.
     """
 
     runtime: str
@@ -35,6 +37,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     environment: dict[str, str] | None = None
     log_group: str = ""
     vpc_shown: bool = False
+    layers: tuple[LayerUse, ...] = ()
 
 
 class Stamp(msgspec.Struct, frozen=True):
@@ -130,7 +133,10 @@ class VersionRecord(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def digest(self) -> str:
         """Equal for two contents of ``$LATEST`` that publish the same version."""
-        return hashlib.sha256(self.code.key.encode() + msgspec.json.encode(self.config, order="deterministic")).hexdigest()
+        config = msgspec.to_builtins(self.config, order="deterministic")
+        if not self.config.layers:
+            del config["layers"]  # as digests were before there were layers
+        return hashlib.sha256(self.code.key.encode() + msgspec.json.encode(config)).hexdigest()
 
     def changed(self, stamp: Stamp, *, config: Config | None = None, code: Code | None = None) -> VersionRecord:
         """After an accepted update: to be prepared again.
@@ -253,6 +259,7 @@ class VersionRecord(msgspec.Struct, frozen=True, kw_only=True):
             role=config.role,
             log_group=config.log_group or default_group,
             custom_log_group=config.log_group not in ("", default_group),
+            layer_keys=tuple(layer.key for layer in config.layers),
         )
 
 

@@ -14,8 +14,18 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from functory.core.functions.model import LATEST
 from functory.core.functions.names import is_version_number
+from functory.services.lambda_ import layers_rows
 from functory.services.lambda_.records import AliasRecord, FunctionRecord, VersionRecord, version_record, version_row
-from functory.services.lambda_.tables import ALIASES, FUNCTION_KEY, FUNCTIONS, PACKAGES, VERSION_COUNTERS, VERSIONS
+from functory.services.lambda_.tables import (
+    ALIASES,
+    FUNCTION_KEY,
+    FUNCTIONS,
+    LAYER_USES,
+    LAYER_VERSIONS,
+    PACKAGES,
+    VERSION_COUNTERS,
+    VERSIONS,
+)
 
 Key = tuple[str, str, str]
 """Account, region, function name."""
@@ -50,6 +60,7 @@ def put_function(conn: Connection, record: FunctionRecord) -> None:
 
 def remove_function(conn: Connection, key: Key) -> None:
     """Delete a function with its versions and aliases; its version counter stays."""
+    layers_rows.remove_uses(conn, key)
     for table in (ALIASES, VERSIONS, FUNCTIONS):
         conn.execute(delete(table).where(_is(table, key)))
 
@@ -82,6 +93,7 @@ def get_version(conn: Connection, key: Key, version: str) -> VersionRecord | Non
 def add_version(conn: Connection, record: VersionRecord) -> None:
     """Insert a version."""
     conn.execute(insert(VERSIONS).values(version_row(record)))
+    _put_uses(conn, record)
 
 
 def put_version(conn: Connection, record: VersionRecord) -> None:
@@ -89,6 +101,17 @@ def put_version(conn: Connection, record: VersionRecord) -> None:
     key = (record.account_id, record.region, record.name)
     conn.execute(
         update(VERSIONS).where(_is(VERSIONS, key), VERSIONS.c.version == record.version).values(version_row(record))
+    )
+    _put_uses(conn, record)
+
+
+def _put_uses(conn: Connection, record: VersionRecord) -> None:
+    configs = (record.config, record.live_config)
+    layers_rows.put_uses(
+        conn,
+        (record.account_id, record.region, record.name),
+        record.version,
+        [config.layers for config in configs if config is not None],
     )
 
 
@@ -102,6 +125,7 @@ def find_version(conn: Connection, key: Key, qualifier: str) -> VersionRecord | 
 
 def remove_version(conn: Connection, key: Key, version: str) -> None:
     """Delete one version."""
+    layers_rows.remove_uses(conn, key, version)
     conn.execute(delete(VERSIONS).where(_is(VERSIONS, key), VERSIONS.c.version == version))
 
 
@@ -139,10 +163,13 @@ def list_failed(conn: Connection, reason_code: str) -> list[VersionRecord]:
 
 
 def code_usage(conn: Connection, account_id: str, region: str) -> int:
-    """Unzipped bytes of every version of an account and region together."""
-    query = select(func.coalesce(func.sum(VERSIONS.c.unzipped_bytes), 0))
-    query = query.where(VERSIONS.c.account_id == account_id, VERSIONS.c.region == region)
-    return int(conn.execute(query).scalar_one())
+    """Unzipped bytes of every version of every function and layer of an account and region together."""
+    total = 0
+    for table in (VERSIONS, LAYER_VERSIONS):
+        query = select(func.coalesce(func.sum(table.c.unzipped_bytes), 0))
+        query = query.where(table.c.account_id == account_id, table.c.region == region)
+        total += int(conn.execute(query).scalar_one())
+    return total
 
 
 def count_functions(conn: Connection, account_id: str, region: str) -> int:
@@ -220,9 +247,10 @@ def touch_packages(conn: Connection, code_keys: Iterable[str], now: float) -> No
 
 
 def code_keys_of(conn: Connection, key: Key) -> set[str]:
-    """Packages the versions of a function refer to."""
+    """Packages the versions of a function refer to, as their code or their layers."""
     query = select(VERSIONS.c.code_key, VERSIONS.c.live_code_key).where(_is(VERSIONS, key))
-    return {code_key for row in conn.execute(query) for code_key in row if code_key}
+    own = {code_key for row in conn.execute(query) for code_key in row if code_key}
+    return own | layers_rows.used_keys_of(conn, key)
 
 
 def unused_packages(conn: Connection, touched_before: float, limit: int) -> Sequence[str]:
@@ -246,6 +274,5 @@ def remove_unused_package(conn: Connection, code_key: str, touched_before: float
 
 
 def _is_used() -> ColumnElement[bool]:
-    by_row = select(VERSIONS.c.code_key).where(VERSIONS.c.code_key == PACKAGES.c.code_key)
-    by_live = select(VERSIONS.c.live_code_key).where(VERSIONS.c.live_code_key == PACKAGES.c.code_key)
-    return or_(by_row.exists(), by_live.exists())
+    by_whom = (VERSIONS.c.code_key, VERSIONS.c.live_code_key, LAYER_VERSIONS.c.code_key, LAYER_USES.c.code_key)
+    return or_(*(select(column).where(column == PACKAGES.c.code_key).exists() for column in by_whom))

@@ -24,6 +24,7 @@ from functory.services.lambda_.commits import Commits
 from functory.services.lambda_.configuration import ConfigurationApi
 from functory.services.lambda_.functions import FunctionsApi
 from functory.services.lambda_.invoke import PENDING_WAIT_S, InvokeApi
+from functory.services.lambda_.layers import LayersApi
 from functory.services.lambda_.links import CodeLinks
 from functory.services.lambda_.loader import StoreRoutes
 from functory.services.lambda_.packages import Packages
@@ -118,25 +119,34 @@ class LambdaService:
 
 def _table(room: Room, invoke: InvokeApi) -> dict[str, Operation]:
     functions, versions, aliases = FunctionsApi(room), VersionsApi(room), AliasesApi(room)
-    configuration, tags = ConfigurationApi(room), TagsApi(room)
+    configuration, tags, layers = ConfigurationApi(room), TagsApi(room), LayersApi(room)
     return {
+        "AddLayerVersionPermission": layers.add_layer_version_permission,
         "CreateAlias": aliases.create_alias,
         "CreateFunction": functions.create_function,
         "DeleteAlias": aliases.delete_alias,
         "DeleteFunction": functions.delete_function,
+        "DeleteLayerVersion": layers.delete_layer_version,
         "GetAccountSettings": AccountApi(room).get_account_settings,
         "GetAlias": aliases.get_alias,
         "GetFunction": functions.get_function,
         "GetFunctionCodeSigningConfig": functions.get_function_code_signing_config,
         "GetFunctionConcurrency": functions.get_function_concurrency,
         "GetFunctionConfiguration": configuration.get_function_configuration,
+        "GetLayerVersion": layers.get_layer_version,
+        "GetLayerVersionByArn": layers.get_layer_version_by_arn,
+        "GetLayerVersionPolicy": layers.get_layer_version_policy,
         "Invoke": invoke.invoke_operation,
         "InvokeAsync": invoke.invoke_async,
         "ListAliases": aliases.list_aliases,
         "ListFunctions": functions.list_functions,
+        "ListLayerVersions": layers.list_layer_versions,
+        "ListLayers": layers.list_layers,
         "ListTags": tags.list_tags,
         "ListVersionsByFunction": versions.list_versions_by_function,
+        "PublishLayerVersion": layers.publish_layer_version,
         "PublishVersion": versions.publish_version,
+        "RemoveLayerVersionPermission": layers.remove_layer_version_permission,
         "TagResource": tags.tag_resource,
         "UntagResource": tags.untag_resource,
         "UpdateAlias": aliases.update_alias,

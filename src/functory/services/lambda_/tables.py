@@ -5,6 +5,10 @@ copy. The ``live_*`` columns are what runs now: they follow the rest of the row 
 keeps running its old code while an update is in progress or after it failed. ``lambda_version_counters`` outlives its
 function, because AWS never reuses a version number. ``lambda_packages`` lists the blobs that are ours, so that the
 collection of unused ones leaves everybody else's alone.
+
+A layer has a row per version and, as functions have, a counter that outlives it. ``lambda_layer_uses`` says which packages
+and which merged folder the layers of a function's version need, of what was asked for and of what is live; it follows from
+the ``config`` and ``live_config`` of the version and is written with them.
 """
 
 from __future__ import annotations
@@ -78,6 +82,46 @@ ALIASES = Table(
     Column("extra_version", String(20), nullable=False),  # "" without routing configuration
     Column("extra_weight", Float, nullable=False),
     Column("revision_id", String(36), nullable=False),
+)
+
+LAYER_COUNTERS = Table(
+    "lambda_layer_counters",
+    METADATA,
+    Column("account_id", String(12), primary_key=True),
+    Column("region", String(64), primary_key=True),
+    Column("name", String(140), primary_key=True),
+    Column("last_number", BigInteger, nullable=False),
+)
+
+LAYER_VERSIONS = Table(
+    "lambda_layer_versions",
+    METADATA,
+    Column("account_id", String(12), primary_key=True),
+    Column("region", String(64), primary_key=True),
+    Column("name", String(140), primary_key=True),
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("description", Text, nullable=False),
+    Column("license_info", Text, nullable=False),
+    Column("runtimes", Text, nullable=False),  # JSON list
+    Column("architectures", Text, nullable=False),  # JSON list
+    Column("created_at", Float, nullable=False),  # epoch seconds
+    Column("code_key", String(64), nullable=False),
+    Column("zipped_bytes", BigInteger, nullable=False),
+    Column("unzipped_bytes", BigInteger, nullable=False),
+    Column("statements", Text, nullable=False),  # JSON list of layers_records.LayerStatement
+    Column("policy_revision_id", String(36), nullable=False),  # "" before the first permission
+    Index("ix_lambda_layer_versions_code_key", "code_key"),
+)
+
+LAYER_USES = Table(
+    "lambda_layer_uses",
+    METADATA,
+    *_function_key(),
+    Column("version", String(20), primary_key=True),
+    Column("folder", String(80), primary_key=True),  # artifacts' name of what /opt shows
+    Column("code_key", String(64), primary_key=True),
+    Index("ix_lambda_layer_uses_code_key", "code_key"),
+    Index("ix_lambda_layer_uses_folder", "folder"),
 )
 
 PACKAGES = Table(

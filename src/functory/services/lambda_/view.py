@@ -59,6 +59,8 @@ def summary(record: VersionRecord, qualifier: str = "") -> dict[str, Any]:
         "SnapStart": {"ApplyOn": "None", "OptimizationStatus": "Off"},
         "LoggingConfig": {"LogFormat": "Text", "LogGroup": config.log_group or f"/aws/lambda/{record.name}"},
     }
+    if config.layers:
+        result["Layers"] = [{"Arn": layer.arn, "CodeSize": layer.zipped_bytes} for layer in config.layers]
     if config.environment is not None:
         result["Environment"] = {"Variables": dict(config.environment)}
     if config.vpc_shown:

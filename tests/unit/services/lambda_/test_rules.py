@@ -19,7 +19,6 @@ def refusal(work: Any, *args: Any) -> tuple[str, str]:
 
 
 REFUSED: list[tuple[str, dict[str, Any], str]] = [
-    ("CreateFunction", {"Layers": ["arn:aws:lambda:r:1:layer:l:1"]}, "Layers"),
     ("CreateFunction", {"VpcConfig": {"SubnetIds": ["subnet-1"]}}, "VpcConfig"),
     ("CreateFunction", {"VpcConfig": {"Ipv6AllowedForDualStack": True}}, "VpcConfig"),
     ("CreateFunction", {"DeadLetterConfig": {"TargetArn": "arn:aws:sqs:r:1:q"}}, "DeadLetterConfig"),
@@ -40,6 +39,7 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("CreateFunction", {"CodeSigningConfigArn": "x"}, "CodeSigningConfigArn"),
     ("CreateFunction", {"AcceleratorConfig": {"AcceleratorMemorySize": 1}}, "AcceleratorConfig"),
     ("CreateFunction", {"PublishTo": "LATEST_PUBLISHED"}, "PublishTo"),
+    ("PublishLayerVersion", {"Content": {"S3Bucket": "bucket"}}, "Content.S3Bucket"),
     ("UpdateFunctionCode", {"S3Key": "k"}, "S3Key"),
     ("UpdateFunctionConfiguration", {"RuntimeConfig": {}}, "RuntimeConfig"),
     ("ListFunctions", {"MasterRegion": "us-east-1"}, "MasterRegion"),
