@@ -81,10 +81,17 @@ class Relay:
 
 @dataclass(eq=False, slots=True)
 class Standby:
-    """One that waits; whoever takes it disposes of the sandbox."""
+    """One that waits; whoever takes it disposes of the sandbox.
+
+    Attributes:
+        relay: where its output goes.
+        started_with: names of the variables it was started with.
+        memory_mib: what it is counted with.
+    """
 
     sandbox: StandbySandbox
     relay: Relay
+    started_with: tuple[str, ...]
     memory_mib: int
     watcher: asyncio.Task[None] | None = None
 
@@ -297,9 +304,9 @@ class Standbys:
         """
         began = self._now()
         sandbox = await self._driver.prepare_standby(self._spec(shelf.runtime))
-        relay = Relay()
+        relay, command = Relay(), _command(shelf, sandbox)
         try:
-            await sandbox.launch(_command(shelf, sandbox), relay.output, relay.telemetry)
+            await sandbox.launch(command, relay.output, relay.telemetry)
             async with asyncio.timeout(MAKE_S_MAX):
                 await sandbox.waiting()
         except BaseException:
@@ -310,7 +317,7 @@ class Standbys:
         if held_mib <= reserved_mib or self._memory.reserve(held_mib - reserved_mib):
             self._memory.release(max(0, reserved_mib - held_mib))
             shelf.memory_mib = reserved_mib = held_mib
-        return Standby(sandbox, relay, reserved_mib)
+        return Standby(sandbox, relay, tuple(command.env), reserved_mib)
 
     def _put(self, shelf: _Shelf, standby: Standby) -> None:
         standby.watcher = self._tasks.spawn(self._watch(shelf, standby), f"standby {standby.sandbox.id}")

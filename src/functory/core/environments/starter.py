@@ -249,7 +249,8 @@ async def _specialize(
     """
     await standby.sandbox.attach(own, limits)
     standby.relay.connect(output, telemetry)
-    await standby.sandbox.hand_over(msgspec.json.encode({"env": command.env, "cwd": command.cwd}))
+    orders = {"env": command.env, "cwd": command.cwd, "started_with": standby.started_with}
+    await standby.sandbox.hand_over(msgspec.json.encode(orders))
 
 
 async def _watch(environment: Environment, closers: Sequence[Close], held: Command | None) -> None:

@@ -13,6 +13,7 @@ const { Loop, whenDrained } = require('./loop.cjs');
 
 const CHUNK_BYTES = 65536;
 const ROUNDS = 3;
+const TURNS_MAX = 1000;
 const EVENT_HEADERS = { 'Lambda-Runtime-Aws-Request-Id': '0', 'Lambda-Runtime-Deadline-Ms': '0', 'Content-Type': 'application/json' };
 
 /** A Runtime API that gives `ROUNDS` events, then refuses. */
@@ -36,6 +37,9 @@ async function rehearse(isModern) {
   await new Loop(client, loaded, isModern, undefined).run().catch(() => {}); // ends with the refusal
   client.target.agent.destroy();
   await new Promise((resolve) => server.close(resolve));
+  for (let turn = 0; turn < TURNS_MAX && process.getActiveResourcesInfo().some((kind) => kind.startsWith('TCP')); turn++) {
+    await new Promise((resolve) => setImmediate(resolve)); // closed handles go with the turns of the event loop
+  }
   whenDrained();
 }
 
@@ -58,10 +62,9 @@ function receive(channel) {
 async function wait(channel, isModern) {
   await rehearse(isModern);
   const orders = receive(channel);
-  const env = { _: process.env._, ...orders.env }; // the shell that starts the process names the program as `_`
-  for (const name of Object.keys(process.env)) if (env[name] === undefined) delete process.env[name];
-  // what is so already stays: to set TZ makes Node.js look at time zones anew
-  for (const [name, value] of Object.entries(env)) if (process.env[name] !== value) process.env[name] = value;
+  // What the OCI runtime and the shell have added stays, and what is so already: to set TZ makes Node.js read time zones anew.
+  for (const name of orders.started_with) if (orders.env[name] === undefined) delete process.env[name];
+  for (const [name, value] of Object.entries(orders.env)) if (process.env[name] !== value) process.env[name] = value;
   process.chdir(orders.cwd);
   for (const file of ['standby.cjs', 'rehearsal.cjs']) delete require.cache[path.join(__dirname, file)];
 }

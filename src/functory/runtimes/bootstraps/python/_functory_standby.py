@@ -53,13 +53,10 @@ def receive(channel: int) -> dict[str, Any]:
 
 def become(orders: Mapping[str, Any]) -> None:
     """Take on the function's environment as if the process had been started with it."""
-    last = os.environ.get("_")  # the shell that starts the process names the program there
-    for name in list(os.environ):
-        del os.environ[name]
+    for name in orders["started_with"]:  # what the OCI runtime, the shell and Python have added stays
+        os.environ.pop(name, None)
     for name, value in orders["env"].items():
         os.environ[name] = value
-    if last is not None:
-        os.environ.setdefault("_", last)
     time.tzset()
     os.chdir(orders["cwd"])
     if _LOG_SETTINGS.intersection(orders["env"]):  # the client reads them when it is imported
@@ -78,6 +75,7 @@ class Stash:
         self._needs: dict[str, set[str]] = {}
         self._filters: list[tuple[Any, bool]] = []
         self._finders: list[Any] = []
+        self._importers: dict[str, Any] = {}
         self._given: dict[str, ModuleType] = {}
         self._known_path = frozenset(sys.path)
         self._names: set[str] = set()
@@ -85,7 +83,7 @@ class Stash:
     def fill(self, before: set[str], names: Sequence[str] = _AHEAD) -> None:
         """Import ``names`` and whatever they import, and hide it all but what was there ``before``."""
         warnings: Any = sys.modules["warnings"]
-        filters, finders = list(warnings.filters), list(sys.meta_path)
+        filters, finders, folders = list(warnings.filters), list(sys.meta_path), set(sys.path_importer_cache)
         true_import = builtins.__import__
         builtins.__import__ = self._recording(true_import)
         try:
@@ -108,6 +106,8 @@ class Stash:
         ]
         warnings.resetwarnings()  # the way to make it forget what it knows of them
         warnings.filters.extend(filters)
+        for folder in set(sys.path_importer_cache) - folders:
+            self._importers[folder] = sys.path_importer_cache.pop(folder)
         self._finders = [each for each in sys.meta_path if each not in finders]
         sys.meta_path[:] = [*finders]
         sys.meta_path.insert(0, self)
@@ -122,7 +122,9 @@ class Stash:
         ) -> ModuleType:
             result = true_import(name, globals, locals, fromlist, level)
             importer = (globals or {}).get("__name__")
-            if globals and importer and not importer.startswith("importlib."):  # that is native code, seen by nobody
+            if (
+                globals and importer and not importer.startswith("importlib._bootstrap")
+            ):  # that is native code, seen by nobody
                 full = _absolute(name, globals.get("__package__") or importer, level)
                 needs = self._needs.setdefault(importer, set())
                 parts = full.split(".")
@@ -216,6 +218,9 @@ class Stash:
             module: Any = self._modules.pop(name)
             self._given[name] = module
             sys.modules.setdefault(name, module)
+            for folder in getattr(module, "__path__", ()):
+                if folder in self._importers:
+                    sys.path_importer_cache.setdefault(folder, self._importers.pop(folder))
             logger = logging.root.manager.loggerDict.get(name)
             if isinstance(logger, logging.Logger):
                 logger.disabled = False  # a configuration made before would not have met it
