@@ -154,13 +154,15 @@ async def node(settings: Settings) -> AsyncIterator[ReadyInfo]:
             mounts=_mounts(settings, driver),
         )
         environments = await stack.enter_async_context(Environments(settings.environments, neighbours))
-        invocations = Invocations(Admission(settings.lambda_), environments, clock, ids)
+        admission = Admission(settings.lambda_)
+        invocations = Invocations(admission, environments, clock, ids)
         queue = AsyncQueue()
         lambda_ = LambdaService(
             store=store,
             artifacts=artifacts,
             invoker=invocations,
             async_events=queue,
+            reservations=admission,
             runtimes=catalog,
             clock=clock,
             ids=ids,

@@ -235,3 +235,39 @@ def test_an_exception_is_one_event(aws_lambda: Any, logs: Any, make: Callable[..
     (event,) = wait_for(found, "the log arrived")
     assert event["message"].startswith("[ERROR] KeyError: 'colour'\nTraceback (most recent call last):\n")
     assert "raise KeyError('colour')" in event["message"]
+
+
+def test_json_logs_have_levels_and_records(aws_lambda: Any, logs: Any, make: Callable[..., str]) -> None:
+    source = (
+        "import logging\n"
+        "def handler(event, context):\n"
+        "    logging.getLogger().debug('unseen')\n"
+        "    logging.getLogger().warning('seen')\n"
+        "    print('plain')\n"
+    )
+    name = make("as-json", source, LoggingConfig={"LogFormat": "JSON"})
+    shown = aws_lambda.get_function_configuration(FunctionName=name)["LoggingConfig"]
+    assert shown == {
+        "LogFormat": "JSON",
+        "ApplicationLogLevel": "INFO",
+        "SystemLogLevel": "INFO",
+        "LogGroup": f"/aws/lambda/{name}",
+    }
+    call(aws_lambda, name)
+
+    def told() -> list[str] | None:
+        events = logs.filter_log_events(logGroupName=f"/aws/lambda/{name}")["events"]
+        texts = [event["message"].rstrip() for event in events]
+        return texts if any("platform.report" in text for text in texts) else None
+
+    texts = wait_for(told, "the report is logged")
+    assert "plain" in texts
+    documents = [json.loads(text) for text in texts if text.startswith("{")]
+    assert [each["type"] for each in documents if "type" in each] == [
+        "platform.initStart",
+        "platform.start",
+        "platform.report",
+    ]
+    said = [each for each in documents if "message" in each]
+    assert [(each["level"], each["message"]) for each in said] == [("WARNING", "seen")]
+    assert said[0]["requestId"] == documents[-1]["record"]["requestId"]

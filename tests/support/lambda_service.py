@@ -13,6 +13,7 @@ from botocore.validate import ParamValidator
 
 from functory.aws import model
 from functory.aws.errors import AwsError
+from functory.core.admission.permits import Admission
 from functory.core.artifacts.artifacts import Artifacts
 from functory.core.calls import CallContext
 from functory.core.functions.model import FunctionVersion
@@ -51,6 +52,7 @@ class House:
         self.events = FakeEvents()
         self.clock = SetClock()
         self.ids = SeededIds(7)
+        self.admission = Admission(LambdaSettings())
         self.ctx = CallContext(ACCOUNT, REGION, REQUEST_ID, "http://localhost:4566")
         self.service: LambdaService = self._service(Artifacts(self.blobs, folder))
 
@@ -60,6 +62,7 @@ class House:
             artifacts=artifacts,
             invoker=self.invoker,
             async_events=self.events,
+            reservations=self.admission,
             runtimes=self.runtimes,
             clock=self.clock,
             ids=self.ids,

@@ -115,7 +115,10 @@ async def run_script(driver: SandboxDriver, script: str, *mounts: Mount, limits:
 
 def traces(run_dir: Path) -> dict[str, list[str]]:
     """What exists now that a sandbox could leave behind."""
-    groups = [str(path) for path in Path("/sys/fs/cgroup").glob(f"**/functory/{key_of(run_dir)}/*") if path.is_dir()]
+    groups = []
+    for root in (Path("/sys/fs/cgroup"), *Path("/sys/fs/cgroup").iterdir()):
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            groups += [str(path) for path in (root / "functory" / key_of(run_dir)).iterdir() if path.is_dir()]
     return {
         "mounts": [line for line in Path("/proc/self/mountinfo").read_text().splitlines() if "/sandboxes/" in line],
         "groups": groups,

@@ -54,9 +54,15 @@ class SandboxSettings(_Section, frozen=True):
 
 
 class RuntimeSettings(_Section, frozen=True):
-    """Interpreters. ``dir`` is where ``functory runtimes install`` puts what it fetches."""
+    """Interpreters.
+
+    ``dir`` is where ``functory runtimes install`` puts what it fetches. ``maven_repository`` is the address of the Maven
+    repository that Pythons are downloaded from where Maven itself is not installed; empty: the mirror that
+    ``~/.m2/settings.xml`` names.
+    """
 
     dir: str = "~/.local/share/functory/runtimes"
+    maven_repository: str = ""
 
 
 class EnvironmentSettings(_Section, frozen=True):

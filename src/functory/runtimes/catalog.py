@@ -137,10 +137,12 @@ def missing_text(definition: Definition, looked: Search) -> str:
     """What to tell the operator about a runtime that cannot be started."""
     install = f"functory runtimes install {definition.id}"
     start = f"Runtime {definition.id} is not installed on this node"
-    if looked.found is not None or definition.sources:
+    if looked.found is not None:
         return f"{start}. Install it with: {install}"
     reasons = [reason for reason in looked.rejected if "chmod" in reason or "cannot be given" in reason]
     why = f" ({'; '.join(reasons)})" if reasons else ""
+    if definition.sources:
+        return f"{start}{why}. Install it with: {install}"
     preview = f" ({definition.interpreter} is a preview, on AWS as well)" if definition.is_preview else ""
     commands = " or: ".join(definition.get)
     return f"{start}: no usable {definition.interpreter} was found{why}{preview}. Get one with: {commands}; then: {install}"

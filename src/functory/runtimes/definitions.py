@@ -8,6 +8,7 @@ identifier without a file is unknown.
 from __future__ import annotations
 
 import datetime
+import platform
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,20 +25,36 @@ NAMES: Mapping[Language, str] = {"python": "Python", "nodejs": "Node.js", "java"
 FOLDER = Path(__file__).parent / "definitions"
 
 
+def machine() -> str:
+    """This machine's processor: ``x86_64``, ``arm64``, or what the machine calls it."""
+    name = platform.machine().lower()
+    return {"amd64": "x86_64", "aarch64": "arm64"}.get(name, name)
+
+
 class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A package of a registry that carries an interpreter.
 
     Attributes:
         registry: whose client fetches it.
-        package: its name; ``{os}`` and ``{arch}`` stand for Node's names of this platform (``linux``, ``x64``).
+        package: its name; ``{os}`` and ``{arch}`` stand for Node's names of this platform (``linux``, ``x64``). Maven's is
+            ``group:artifact``.
         version: exact.
-        file: path of the interpreter inside the archive.
+        file: path of the interpreter inside the archive, or of its folder; ``{machine}`` is ``x86_64`` or ``arm64``.
+        classifier: which of the files under that name, with Maven; ``{machine}`` as above.
+        sha256: of the file for each machine it exists for; empty where the registry's client checks what it brings.
     """
 
-    registry: Literal["npm", "pypi"]
+    registry: Literal["npm", "pypi", "maven"]
     package: str
     version: str
     file: str
+    classifier: str = ""
+    sha256: dict[str, str] = {}
+
+    @property
+    def is_for_this_machine(self) -> bool:
+        """Whether there is one for this processor."""
+        return not self.sha256 or machine() in self.sha256
 
 
 class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -109,7 +126,7 @@ class Definition:
 
 
 def parse(document: Mapping[str, Any]) -> Definition:
-    """A definition from the content of its file.
+    """A definition from the content of its file. Sources for other processors are left out.
 
     Raises:
         msgspec.ValidationError: the content has not the shape of a definition.
@@ -128,7 +145,7 @@ def parse(document: Mapping[str, Any]) -> Definition:
         is_preview=file.preview,
         get=file.get,
         pack=file.pack,
-        sources=file.source,
+        sources=tuple(source for source in file.source if source.is_for_this_machine),
     )
 
 

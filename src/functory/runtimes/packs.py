@@ -106,12 +106,7 @@ def publish(work: Path, final: Path) -> None:
 
     When somebody else was faster, theirs is kept: it has the same content.
     """
-    for folder, _, files in os.walk(work):
-        Path(folder).chmod(0o755)
-        for name in files:
-            file = Path(folder, name)
-            if not file.is_symlink():
-                file.chmod(0o755 if file.stat().st_mode & 0o100 else 0o644)
+    make_readable(work)
     os.sync()
     try:
         work.rename(final)
@@ -124,6 +119,16 @@ def publish(work: Path, final: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def make_readable(work: Path) -> None:
+    """Let every user read what is in the folder, and execute what its owner may."""
+    for folder, _, files in os.walk(work):
+        Path(folder).chmod(0o755)
+        for name in files:
+            file = Path(folder, name)
+            if not file.is_symlink():
+                file.chmod(0o755 if file.stat().st_mode & 0o100 else 0o644)
 
 
 def run_tool(argv: Sequence[str], timeout_s: float, environ: Mapping[str, str] | None = None) -> str:

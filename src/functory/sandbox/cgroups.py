@@ -194,6 +194,30 @@ def detect(mountinfo: str) -> Hierarchy | None:
     return HierarchyV2(v2) if v2 else None
 
 
+class _PeakFile:
+    """A control file that is read at every invocation: opened once, which halves the cost; closed with its group."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._fd = -1
+
+    def read(self) -> int:
+        """The number in it; 0 when it is not there."""
+        try:
+            if self._fd < 0:
+                self._fd = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
+            return _number(os.pread(self._fd, 32, 0).decode())
+        except OSError:  # gone with its group, or a file this kernel does not have
+            self.close()
+            return 0
+
+    def close(self) -> None:
+        """Close the file; a later read opens it again."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+
 class _GroupV1:
     def __init__(self, folders: Mapping[str, Path]) -> None:
         self._folders = folders
@@ -202,9 +226,10 @@ class _GroupV1:
         self._freezer = folders.get("freezer", missing)
         self._cpu = folders.get("cpu", missing)
         self._pids = folders.get("pids", missing)
+        self._peak = _PeakFile(self._memory / "memory.max_usage_in_bytes")
 
     def memory_peak_bytes(self) -> int:
-        return _number(_read(self._memory / "memory.max_usage_in_bytes"))
+        return self._peak.read()
 
     def oom_kills(self) -> int:
         return _field(_read(self._memory / "memory.oom_control"), "oom_kill")
@@ -246,6 +271,7 @@ class _GroupV1:
         self.set_frozen(False)  # a frozen process of version 1 dies only when it runs again
 
     def remove(self) -> bool:
+        self._peak.close()
         gone = [_remove(folder) for folder in self._folders.values()]  # every one of them, also after a failure
         return all(gone)
 
@@ -253,10 +279,11 @@ class _GroupV1:
 class _GroupV2:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._peak = _PeakFile(folder / "memory.peak")  # Linux 5.19
         self._sampled_peak = 0
 
     def memory_peak_bytes(self) -> int:
-        peak = _number(_read(self._folder / "memory.peak"))  # Linux 5.19
+        peak = self._peak.read()
         current = 0 if peak else _number(_read(self._folder / "memory.current"))
         self._sampled_peak = max(self._sampled_peak, peak, current)
         return self._sampled_peak
@@ -298,6 +325,7 @@ class _GroupV2:
         self.set_frozen(False)
 
     def remove(self) -> bool:
+        self._peak.close()
         return _remove(self._folder)
 
 

@@ -185,6 +185,15 @@ class Sandbox(Protocol):
     telemetry_fd: int | None
     """Number of the inherited descriptor for framed logs, or None where the driver cannot pass one."""
 
+    async def connect(self, port: int) -> socket.socket:
+        """A non-blocking socket connected to a TCP port inside, at the address that is ``sandbox.localdomain`` there.
+
+        The caller closes it.
+
+        Raises:
+            OSError: nothing listens there, or nothing runs any more.
+        """
+
     def drain(self) -> None:
         """Hand over, now, everything the process has already written. Called before a log tail or REPORT is made."""
 

@@ -9,11 +9,12 @@ import urllib.request
 import pytest
 
 from tests.integration.engine.test_custom import SHELL
+from tests.integration.environments.test_extensions import EXTENSION
 from tests.support.running_node import EXEC, Files, Node, package
 
 pytestmark = pytest.mark.root
 _names = itertools.count(1)
-PROGRAMS = ("bootstrap", "bin/tool", "wrapper")
+PROGRAMS = ("bootstrap", "bin/tool", "wrapper", "extensions/one", "extensions/two")
 
 
 def layer(node: Node, files: Files, **more: object) -> str:
@@ -118,6 +119,16 @@ def test_a_wrapper_that_is_not_there_ends_with_127(node: Node, runtime: str) -> 
         "errorMessage": f"RequestId: {answer.request_id} Error: Runtime exited with error: exit status 127",
     }
     assert "/opt/wrapper: does not exist" in function.logged("does not exist")
+
+
+@pytest.mark.parametrize("runtime", ["python3.12"], indirect=True)
+def test_extensions_of_several_layers_run_beside_the_function(any_node: Node, runtime: str) -> None:
+    layers = [layer(any_node, {f"extensions/{name}": EXTENSION}) for name in ("one", "two")]
+    function = any_node.deploy(EXEC, runtime, Layers=layers)
+    assert function.run("result = 'ran'") == "ran"
+    text = function.logged("Name: one", "Name: two", "event INVOKE")
+    for name in ("one", "two"):
+        assert f"Name: {name}\tState: Ready\tEvents: [INVOKE, SHUTDOWN]" in text
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")

@@ -38,6 +38,41 @@ while True:
         sys.exit(2)
 """
 
+LISTENER = """#!/usr/bin/python3 -u
+import http.server, json, os, sys, threading, urllib.request
+api = "http://" + os.environ["AWS_LAMBDA_RUNTIME_API"]
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_POST(self):
+        for event in json.loads(self.rfile.read(int(self.headers["Content-Length"]))):
+            sys.stderr.write("told " + event["type"] + " " + json.dumps(event["record"]) + chr(10))
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+server = http.server.ThreadingHTTPServer(("0.0.0.0", 0), Handler)
+threading.Thread(target=server.serve_forever, daemon=True).start()
+
+def ask(method, path, headers, body=None):
+    with urllib.request.urlopen(urllib.request.Request(api + path, body, headers, method=method)) as answer:
+        return answer.headers, json.load(answer)
+
+headers, _ = ask("POST", "/2020-01-01/extension/register", {"Lambda-Extension-Name": os.path.basename(sys.argv[0])},
+                 b'{"events": ["INVOKE", "SHUTDOWN"]}')
+me = {"Lambda-Extension-Identifier": headers["Lambda-Extension-Identifier"]}
+wanted = {
+    "schemaVersion": "2022-12-13", "types": ["platform", "function"], "buffering": {"timeoutMs": 25},
+    "destination": {"protocol": "HTTP", "URI": "http://sandbox.localdomain:%d/events" % server.server_port},
+}
+print("subscribed", ask("PUT", "/2022-07-01/telemetry", me, json.dumps(wanted).encode())[1])
+while ask("GET", "/2020-01-01/extension/event/next", me)[1]["eventType"] != "SHUTDOWN":
+    pass
+import time
+time.sleep(0.3)
+"""
+
 INTERNAL = """
 import os, signal, sys, time, urllib.request, json, threading, http.client
 api = os.environ["AWS_LAMBDA_RUNTIME_API"]
@@ -204,3 +239,29 @@ def test_the_answer_does_not_wait_for_a_slow_extension(run: Callable[..., None])
         await engine.logged("REPORT")
 
     run(work, watcher=slow)
+
+
+def test_telemetry_is_delivered_into_the_sandbox(run: Callable[..., None]) -> None:
+    async def work(engine: RealEngine) -> None:
+        function = engine.function("told", "def handler(event, context):\n    print('hello')\n    return 12\n")
+        await engine.call(function)
+        engine.environments.remove("000000000000", "us-east-1", "told", None)
+        log = await engine.logged("told platform.report")
+        assert "subscribed OK" in log
+        assert "TELEMETRY\tName: listener\tState: Subscribed\tTypes: [Platform, Function]" in log
+        told = [line.split(" ", 2)[1:] for line in log if line.startswith("told ")]
+        assert [kind for kind, _ in told] == [
+            "platform.initStart",
+            "platform.telemetrySubscription",
+            "platform.extension",
+            "platform.initRuntimeDone",
+            "platform.initReport",
+            "platform.start",
+            "function",
+            "platform.runtimeDone",
+            "platform.report",
+        ]
+        assert json.loads(told[6][1]) == "hello\n"
+        assert json.loads(told[7][1])["metrics"]["producedBytes"] == 2
+
+    run(work, listener=LISTENER)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import json
 import os
+import platform
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ import pytest
 from functory.kernel.settings import RuntimeSettings
 from functory.runtimes.catalog import Catalog
 from functory.runtimes.install import Installer
+from tests.support.running_node import EXEC, running
 
 pytestmark = [
     pytest.mark.skipif(not os.environ.get("FUNCTORY_TEST_INSTALL"), reason="downloads; set FUNCTORY_TEST_INSTALL=1"),
@@ -41,3 +44,57 @@ def test_a_python_pack_and_a_node_are_installed_from_their_registries(tmp_path: 
     assert fetched["version"].startswith(node[6:8])
     assert asyncio.run(catalog.resolve(pythons[0])).mounts
     assert asyncio.run(catalog.resolve(node)).version.startswith(node[6:8])
+
+
+LOOK = """
+import ctypes, hashlib, importlib.util, json, os, ssl, subprocess, sys, zlib
+import boto3
+missing = []
+for name in ("bz2", "lzma", "sqlite3", "readline", "curses"):
+    try:
+        __import__(name)
+    except ImportError:
+        missing.append(name)
+child = "import importlib.util as u; print([n for n in ('pip', 'setuptools') if u.find_spec(n)])"
+result = {
+    "version": "%d.%d.%d" % sys.version_info[:3],
+    "prefix": os.path.realpath(sys.prefix),
+    "certificates": len(ssl.create_default_context().get_ca_certs()),
+    "variables": [name for name in os.environ if name.startswith("SSL_")],
+    "missing": missing,
+    "leaked": [name for name in ("pip", "setuptools", "tkinter", "idlelib") if importlib.util.find_spec(name)],
+    "leaked_to_child": subprocess.run([sys.executable, "-c", child], capture_output=True, text=True).stdout.strip(),
+    "is_compiled": os.path.exists(importlib.util.cache_from_source(json.__file__)),
+    "boto3": boto3.__file__,
+}
+"""
+
+
+@pytest.mark.root
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+@pytest.mark.parametrize("minor", range(9, 15))
+def test_a_python_out_of_maven_runs_functions(tmp_path: Path, minor: int) -> None:
+    runtime = f"python3.{minor}"
+    settings = RuntimeSettings(dir=str(tmp_path / "runtimes"))
+    catalog = Catalog(settings)
+    nowhere = tmp_path / "nowhere"
+    catalog.places = dataclasses.replace(catalog.places, path=(), pyenv=nowhere, uv=nowhere)
+    definition = catalog.definitions[runtime]
+    if not definition.sources:
+        pytest.skip(f"there is no {runtime} for {platform.machine()}")
+    asyncio.run(Installer(settings, catalog).install([runtime], lambda _: None))
+    (entry,) = json.loads((tmp_path / "runtimes/manifest.json").read_text())["interpreters"].values()
+
+    with running(tmp_path / "data", "oci", RUNTIMES_DIR=settings.dir) as node:
+        seen = node.deploy(EXEC, runtime).run(LOOK)
+    assert seen.pop("certificates") > 0
+    assert seen == {
+        "version": definition.sources[0].version.partition("-")[0],
+        "prefix": "/var/lang",
+        "variables": [],
+        "missing": [name for name in ("bz2", "lzma", "sqlite3", "readline", "curses") if name in entry["without"]],
+        "leaked": [],
+        "leaked_to_child": "[]",
+        "is_compiled": True,
+        "boto3": "/var/runtime/boto3/__init__.py",
+    }

@@ -281,6 +281,18 @@ def test_an_exec_wrapper_that_cannot_run_ends_the_process(
 
 
 @every_python
+def test_the_machines_certificates_are_trusted(call: Any) -> None:
+    if not Path("/etc/ssl/certs/ca-certificates.crt").exists():
+        pytest.skip("this machine keeps no certificates where Debian does")
+    code = """
+import ssl
+def handler(event, context):
+    return len(ssl.create_default_context().get_ca_certs())
+"""
+    assert call(code).json > 0
+
+
+@every_python
 def test_the_pack_is_compiled_ahead(ready: ReadyRuntime) -> None:
     pack = ready.mounts[1].source
     sources = [file for file in pack.rglob("*.py") if file.parent.name != "__pycache__"]

@@ -68,8 +68,10 @@ def test_a_python_runtime_needs_its_pack(tmp_path: Path) -> None:
 
 def test_a_missing_interpreter_is_named_with_the_commands_that_bring_it(tmp_path: Path) -> None:
     with pytest.raises(
-        RuntimeMissing, match=r"no usable Python 3\.14 was found\. Get one with: uv python install 3\.14 or: "
+        RuntimeMissing, match=r"no usable Python 3\.15 was found .*\. Get one with: uv python install 3\.15 or: "
     ):
+        asyncio.run(catalog(tmp_path).resolve("python3.15"))
+    with pytest.raises(RuntimeMissing, match=r"Install it with: functory runtimes install python3\.14"):
         asyncio.run(catalog(tmp_path).resolve("python3.14"))
     with pytest.raises(RuntimeMissing, match="Install it with: functory runtimes install nodejs24"):
         asyncio.run(catalog(tmp_path).resolve("nodejs24.x"))

@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+import re
+import tomllib
+from pathlib import Path
+
 import msgspec
 import pytest
 
-from functory.runtimes.definitions import FOLDER, load_all, parse
+from functory.runtimes.definitions import FOLDER, load_all, machine, parse
 
 DEFINITIONS = load_all()
 PATHS = {name: f"/var/{name}" for name in ("task", "runtime", "lang")} | {"opt": "/opt", "tmp": "/tmp"}
@@ -81,6 +85,22 @@ def test_every_pin_of_a_python_pack_is_exact_and_the_sdk_is_there(runtime: str) 
     pack = DEFINITIONS[runtime].pack
     assert {"awslambdaric", "boto3", "botocore", "simplejson", "snapshot-restore-py"} <= set(pack)
     assert all(version[0].isdigit() for version in pack.values())
+
+
+@pytest.mark.parametrize("file", sorted(FOLDER.glob("python3.*.toml")), ids=lambda file: file.stem)
+def test_every_python_that_is_fetched_is_pinned_by_its_sum(file: Path) -> None:
+    document = tomllib.loads(file.read_text())
+    for source in document.get("source", []):
+        assert source["version"].startswith(document["version"] + ".")
+        assert set(source["sha256"]) <= {"x86_64", "arm64"}
+        assert all(re.fullmatch(r"[0-9a-f]{64}", sha256) for sha256 in source["sha256"].values())
+
+
+def test_a_source_that_has_nothing_for_this_machine_is_none() -> None:
+    source = {"registry": "maven", "package": "g:p", "version": "1", "file": "f"}
+    document = {"id": "x", "language": "python", "argv": ["a"], "env": {}}
+    for sums, count in (({"vax": "0"}, 0), ({"vax": "0", machine(): "1"}, 1), ({}, 1)):
+        assert len(parse(document | {"source": [source | {"sha256": sums}]}).sources) == count
 
 
 def test_a_definition_with_an_unknown_key_is_refused() -> None:

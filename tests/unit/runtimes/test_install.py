@@ -12,9 +12,11 @@ import pytest
 
 from functory.kernel.settings import RuntimeSettings
 from functory.runtimes.catalog import Catalog
+from functory.runtimes.definitions import Source, machine
 from functory.runtimes.install import Installer
-from functory.runtimes.packs import InstallError
+from functory.runtimes.packs import InstallError, pack_path
 from tests.unit.runtimes.test_interpreters import places, program, python
+from tests.unit.runtimes.test_python_build import FOLDER, build, interpreter
 
 
 def installer(root: Path, *path: Path) -> tuple[Installer, Catalog]:
@@ -75,8 +77,56 @@ def test_what_is_there_is_not_fetched(tmp_path: Path) -> None:
 
 def test_a_python_that_no_registry_carries_is_refused_with_the_commands_that_bring_it(tmp_path: Path) -> None:
     made, _ = installer(tmp_path)
-    with pytest.raises(InstallError, match=r"Get one with: uv python install 3\.14"):
-        asyncio.run(made.install(["python3.14"], lambda _: None))
+    with pytest.raises(InstallError, match=r"Get one with: uv python install 3\.15"):
+        asyncio.run(made.install(["python3.15"], lambda _: None))
+
+
+def carried(root: Path, catalog: Catalog, monkeypatch: pytest.MonkeyPatch, says: str) -> str:
+    """Let a fake Maven carry a Python 3.12 that says it is ``says``; the sum of what it brings."""
+    jar = build(root, program=interpreter(says, {"lzma": "No module named '_lzma'"}))
+    tool = root / "tools/mvn"
+    tool.parent.mkdir()
+    tool.write_text(
+        f'#!/bin/sh\nfor a in "$@"; do case $a in -DoutputDirectory=*) cp {jar} "${{a#*=}}/p-1-l.jar";; esac; done\n'
+    )
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tool.parent}:/usr/bin:/bin")
+    sha256 = hashlib.sha256(jar.read_bytes()).hexdigest()
+    source = Source("maven", "g:p", "1", FOLDER, "l", {machine(): sha256})
+    catalog.definitions["python3.12"] = dataclasses.replace(catalog.definitions["python3.12"], sources=(source,))
+    pack = pack_path(catalog.definitions["python3.12"], catalog.folder)
+    pack.mkdir(parents=True)  # what pip brings is tested elsewhere
+    return sha256
+
+
+def test_a_python_that_maven_carries_is_made_checked_and_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made, catalog = installer(tmp_path)
+    sha256 = carried(tmp_path, catalog, monkeypatch, "3.12.4")
+    lines: list[str] = []
+    asyncio.run(made.install(["python3.12"], lines.append))
+
+    assert lines[0] == "python3.12: fetching g:p 1 from maven"
+    assert lines[1] == "python3.12: the module lzma does not work: No module named '_lzma'"
+    assert lines[-1] == "python3.12: ready"
+    prefix = tmp_path / "runtimes/interpreters/python3.12-1"
+    assert asyncio.run(catalog.resolve("python3.12")).mounts[0].source == prefix
+    manifest = json.loads((tmp_path / "runtimes/manifest.json").read_text())
+    assert manifest["interpreters"]["python3.12-1"] == {
+        "registry": "maven",
+        "package": "g:p",
+        "classifier": "l",
+        "version": "1",
+        "sha256": sha256,
+        "without": ["lzma"],
+    }
+
+
+def test_a_carried_python_of_another_version_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made, catalog = installer(tmp_path)
+    carried(tmp_path, catalog, monkeypatch, "3.11.9")
+    with pytest.raises(InstallError, match=r"is Python 3\.11\.9\nGet one with: uv python install 3\.12"):
+        asyncio.run(made.install(["python3.12"], lambda _: None))
+    assert list((tmp_path / "runtimes/interpreters").iterdir()) == []
 
 
 def test_an_unknown_runtime_is_refused_before_anything_is_done(tmp_path: Path) -> None:

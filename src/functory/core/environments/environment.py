@@ -17,13 +17,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from functory.core.environments import failures
+from functory.core.environments import failures, platform_events
 from functory.core.environments.extensions import INVOKE, Extensions
 from functory.core.environments.freezer import Freezer
 from functory.core.environments.log_stream import LogStream
+from functory.core.environments.port import Close
 from functory.core.environments.session import Answer, RuntimeSession
 from functory.core.environments.shutdown import ShutdownReason, shut_down
 from functory.core.environments.states import ENVIRONMENT, EnvironmentState
+from functory.core.environments.telemetry import Telemetry
 from functory.core.functions.model import FunctionVersion
 from functory.core.invocations.outcome import Invocation, Outcome, OutcomeKind
 from functory.kernel.clock import Clock
@@ -60,7 +62,9 @@ class InitFailure:
 class _Run:
     """An invocation that is going on."""
 
-    __slots__ = ("answer", "future", "invocation", "limit_s", "runtime_done_at", "started_at", "timer")
+    __slots__ = (
+        "answer", "answered_at", "began_at", "future", "invocation", "limit_s", "runtime_done_at", "started_at", "timer"
+    )  # fmt: skip
 
     def __init__(self, invocation: Invocation, future: asyncio.Future[Outcome], started_at: float, limit_s: float) -> None:
         self.invocation = invocation
@@ -68,6 +72,8 @@ class _Run:
         self.started_at = started_at
         self.limit_s = limit_s
         self.answer: Answer | None = None
+        self.began_at = 0.0
+        self.answered_at: float | None = None
         self.runtime_done_at: float | None = None
         self.timer: asyncio.TimerHandle | None = None
 
@@ -88,6 +94,7 @@ class Environment:
         clock: Clock,
         ids: Ids,
         freezer: Freezer,
+        telemetry: Telemetry,
         on_idle: Callable[[Environment], None],
         on_end: Callable[[Environment], None],
     ) -> None:
@@ -100,6 +107,7 @@ class Environment:
         self.idle_since = 0.0
         self._clock = clock
         self._freezer = freezer
+        self.telemetry = telemetry
         self._loop = asyncio.get_running_loop()
         self._on_idle = on_idle
         self._on_end = on_end
@@ -109,6 +117,8 @@ class Environment:
         self._run: _Run | None = None
         self._ended: Exit | None = None
         self._reason = ShutdownReason.SPINDOWN
+        self.closers: list[Close] = []
+        """Stop serving its listeners; the sandbox's sockets may be closed only afterwards."""
         self.gone = asyncio.Event()
         """Set when `dispose` is through."""
 
@@ -130,11 +140,18 @@ class Environment:
             failure = self._init_failure("timeout", "Sandbox.Timedout")
         for extension in self.extensions:
             self.log.platform(extension.log_line)
+            if self.log.takes_records:
+                self.log.record(extension.platform_event)
         if failure is None:
             self._unreported_init_ms = self._init_ms()
         else:
             self._leave(ShutdownReason.TIMEOUT if failure.status == "timeout" else ShutdownReason.FAILURE)
         return failure
+
+    @property
+    def init_ms(self) -> float:
+        """How long init took, once it is over."""
+        return self._unreported_init_ms or 0.0
 
     def _init_ms(self) -> float:
         return (self._clock.monotonic_s() - self._init_started_at) * 1000
@@ -153,7 +170,7 @@ class Environment:
         """See `session.SessionEvents`."""
         self.extensions.close_registration()
         if self._run is not None:
-            self._run.runtime_done_at = self._clock.monotonic_s()
+            self._run.runtime_done_at = self._clock.epoch_s()
         self._go_on()
 
     def runtime_init_failed(self, answer: Answer) -> None:
@@ -168,6 +185,7 @@ class Environment:
         if run is None:
             return
         run.answer = answer
+        run.answered_at = self._clock.epoch_s()
         if not run.invocation.want_tail and not run.future.done():
             run.future.set_result(self._answered(run, answer))
 
@@ -228,7 +246,6 @@ class Environment:
         Cancellation: the function goes on; its outcome only reaches the log.
         """
         self.state = ENVIRONMENT.check(self.state, EnvironmentState.BUSY)
-        await self._freezer.wake()
         version = self.version
         limit_s = version.timeout_s - spent_s
         run = _Run(invocation, self._loop.create_future(), self._clock.monotonic_s() - spent_s, limit_s)
@@ -237,11 +254,17 @@ class Environment:
         self._run = run
         if invocation.want_tail:
             self.log.begin_tail()
+        run.began_at = self._clock.epoch_s()
         self.log.platform(f"START RequestId: {invocation.request_id} Version: {version.version}")
+        if self.log.takes_records:
+            self.log.record(platform_events.start(invocation.request_id, version.version, invocation.trace_id))
+        await self._freezer.wake()
+        if run.future.done():  # it ended while it was woken
+            return run.future.result()
         headers = [
             ("Content-Type", "application/json"),
             ("Lambda-Runtime-Aws-Request-Id", invocation.request_id),
-            ("Lambda-Runtime-Deadline-Ms", str(int((self._clock.epoch_s() + limit_s) * 1000))),
+            ("Lambda-Runtime-Deadline-Ms", str(int((run.began_at + limit_s) * 1000))),
             ("Lambda-Runtime-Invoked-Function-Arn", invocation.invoked_arn),
             ("Lambda-Runtime-Trace-Id", invocation.trace_id),
         ]
@@ -280,21 +303,31 @@ class Environment:
         self.sandbox.drain()
         self.log.flush()
         outcome = self._answered(run, run.answer)
-        self._report(run, outcome, "")
+        self._report(run, outcome, "success")
         if self.state is EnvironmentState.BUSY:
             self.state = ENVIRONMENT.check(self.state, EnvironmentState.IDLE)
             self.idle_since = self._loop.time()
             self._freezer.idle()
             self._on_idle(self)
 
-    def _report(self, run: _Run, outcome: Outcome, extras: str) -> None:
-        """Write END and REPORT, and answer a caller that has waited for them."""
+    def _report(self, run: _Run, outcome: Outcome, status: str) -> None:
+        """Write END and REPORT, and answer a caller that has waited for them.
+
+        Args:
+            status: ``success``, ``error`` (the process ended) or ``timeout``. AWS: a handler's exception is a success.
+        """
         request_id = run.invocation.request_id
         duration_ms = (self._clock.monotonic_s() - run.started_at) * 1000
         init_ms, self._unreported_init_ms = self._unreported_init_ms, None
         used_mib = self._used_mib()
+        extras = {"success": "", "timeout": "Status: timeout"}.get(
+            status, f"Status: {status}\tError Type: {outcome.error_type}"
+        )
         report = failures.report_line(request_id, duration_ms, init_ms, self.version.memory_mib, used_mib, extras)
         self.log.platform(f"END RequestId: {request_id}", report)
+        if self.log.takes_records:
+            usage = platform_events.Usage(duration_ms, init_ms, self.version.memory_mib, used_mib)
+            self._record_end(run, outcome, status, usage)
         if not run.future.done():
             tail = self.log.end_tail() if run.invocation.want_tail else b""
             run.future.set_result(
@@ -311,6 +344,14 @@ class Environment:
                     memory_mib_used=used_mib,
                 )
             )
+
+    def _record_end(self, run: _Run, outcome: Outcome, status: str, usage: platform_events.Usage) -> None:
+        """Tell how the invocation ended to those who read records."""
+        times = platform_events.Times(run.began_at, run.answered_at, run.runtime_done_at, self._clock.epoch_s())
+        request_id, trace_id, kind = run.invocation.request_id, run.invocation.trace_id, outcome.error_type
+        produced = len(run.answer.body) if run.answer is not None else 0
+        self.log.record(platform_events.runtime_done(request_id, status, kind, times, produced, trace_id))
+        self.log.record(platform_events.report(request_id, status, kind, usage, times, trace_id))
 
     def _time_out(self, run: _Run) -> None:
         """The function's time is over: everything in the environment ends."""
@@ -331,7 +372,7 @@ class Environment:
         )
         if run.answer is not None:
             outcome = self._answered(run, run.answer)
-        self._report(run, outcome, "Status: timeout")
+        self._report(run, outcome, "timeout")
         self._leave(ShutdownReason.TIMEOUT)
 
     def _abort(self, run: _Run, kind: str, text: str) -> None:
@@ -342,12 +383,12 @@ class Environment:
         self.log.flush()
         request_id = run.invocation.request_id
         if run.answer is not None:
-            self._report(run, self._answered(run, run.answer), "")
+            self._report(run, self._answered(run, run.answer), "success")
             return
         message = f"RequestId: {request_id} Error: {text}"
         self.log.platform(message, kind)
         outcome = Outcome(OutcomeKind.RUNTIME_EXITED, request_id, failures.document(kind, message), "Unhandled", kind)
-        self._report(run, outcome, f"Status: error\tError Type: {kind}")
+        self._report(run, outcome, "error")
 
     # -- the end
 
@@ -375,13 +416,21 @@ class Environment:
         if self.state is not EnvironmentState.STARTING:
             self._leave()
 
+    def stop_serving(self) -> None:
+        """Close the APIs inside the sandbox. Idempotent."""
+        while self.closers:
+            self.closers.pop()()
+
     async def dispose(self) -> None:
         """Let extensions end, kill what still runs and remove every trace. Idempotent.
 
         Cancellation: what was left is killed by the driver's own end.
         """
         if self.extensions:
+            self.telemetry.flush()
             await shut_down(self.sandbox, self.extensions, self._reason, self._clock, has_runtime=self._ended is None)
+        self.telemetry.close()
+        self.stop_serving()
         await self.sandbox.dispose()
         self.gone.set()
         if self.state is EnvironmentState.ENDING:

@@ -20,7 +20,9 @@ from typing import Any, Protocol
 
 import msgspec
 
+from functory.core.environments import platform_events
 from functory.core.environments.failures import signal_name
+from functory.core.environments.platform_events import PlatformEvent
 from functory.core.environments.session import NextWaiter, RuntimeApiError
 from functory.core.environments.states import EXTENSION, ExtensionState
 from functory.core.functions.model import FunctionVersion
@@ -89,6 +91,11 @@ class Extension:
         """How AWS logs it at the end of init."""
         line = f"EXTENSION\tName: {self.name}\tState: {self.state.value}\tEvents: [{', '.join(self.events)}]"
         return f"{line}\tError Type: {self.error_type}" if self.error_type else line
+
+    @property
+    def platform_event(self) -> PlatformEvent:
+        """The same for those who read records."""
+        return platform_events.extension(self.name, self.state.value, self.events, self.error_type)
 
 
 class Extensions:

@@ -7,6 +7,12 @@ as they come.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from functory.core.environments.platform_events import LEVELS, PlatformEvent
 from functory.core.functions.model import FunctionVersion
 from functory.core.invocations.log_sink import LogSink
 from functory.kernel.clock import Clock, iso_ms, utc
@@ -15,6 +21,16 @@ from functory.kernel.limits import LOG_TAIL_BYTES
 
 LINE_BYTES_MAX = 256 * 1024
 """A longer line is cut into several events. AWS: the classic event size limit."""
+
+FUNCTION = "function"
+EXTENSION = "extension"
+
+Record = str | dict[str, Any]
+Tap = Callable[[int, str, Record], None]
+"""Receives time in epoch milliseconds, type and record of a telemetry event. Must not raise or block."""
+
+_PYTHON_LEVELS = {"WARNING": "WARN", "CRITICAL": "FATAL"}
+"""What Python's runtime client writes for two of AWS's levels."""
 
 _FRAME_HEAD = 16
 _FRAME_MAGIC = 0xA55A
@@ -45,6 +61,12 @@ class LogStream:
         self._region = version.region
         self._sink = sink
         self._clock = clock
+        self._is_json = version.log_format == "JSON"
+        self._application_level = LEVELS.get(version.application_log_level, 0)
+        self._system_level = LEVELS.get(version.system_log_level, 0)
+        self.tap: Tap | None = None
+        """Also gets everything, whatever the format and levels; for the Telemetry API."""
+        self._kind = FUNCTION
         self._partial = b""
         self._frames = b""
         self._tail: list[bytes] | None = None
@@ -52,7 +74,14 @@ class LogStream:
 
     def sibling(self) -> LogStream:
         """The same stream for another writer (an extension), so that lines of the two do not mix."""
-        return LogStream(self._version, self.name, self._sink, self._clock)
+        stream = LogStream(self._version, self.name, self._sink, self._clock)
+        stream._kind, stream._is_json = EXTENSION, False
+        stream.tap = self._pass_on
+        return stream
+
+    def _pass_on(self, at_ms: int, kind: str, record: Record) -> None:
+        if self.tap is not None:
+            self.tap(at_ms, kind, record)
 
     # -- what the function writes
 
@@ -84,9 +113,7 @@ class LogStream:
             if end > len(data):
                 break
             stamp_us = int.from_bytes(data[position + 8 : position + 16], "big")
-            text = data[position + _FRAME_HEAD : end]
-            events.append((stamp_us // 1000 or now_ms, text.decode("utf-8", "replace")))
-            self._keep_tail(text if text.endswith(b"\n") else text + b"\n")
+            self._take(events, stamp_us // 1000 or now_ms, data[position + _FRAME_HEAD : end])
             position = end
         self._frames = data[position:]
         if events:
@@ -103,21 +130,53 @@ class LogStream:
         events: list[tuple[int, str]] = []
         for line in lines:
             for start in range(0, len(line) or 1, LINE_BYTES_MAX):
-                piece = line[start : start + LINE_BYTES_MAX]
-                events.append((now_ms, piece.decode("utf-8", "replace") + "\n"))
-                self._keep_tail(piece + b"\n")
-        self._sink.append(self._account_id, self._region, self.group, self.name, events)
+                self._take(events, now_ms, line[start : start + LINE_BYTES_MAX] + b"\n")
+        if events:
+            self._sink.append(self._account_id, self._region, self.group, self.name, events)
+
+    def _take(self, events: list[tuple[int, str]], at_ms: int, raw: bytes) -> None:
+        """One log event of the function, unless its level says that nobody wants it."""
+        text = raw.decode("utf-8", "replace")
+        document = _document(raw) if self._is_json else None
+        if document is not None and _level(document) < self._application_level:
+            return
+        events.append((at_ms, text))
+        self._keep_tail(raw if raw.endswith(b"\n") else raw + b"\n")
+        if self.tap is not None:
+            self.tap(at_ms, self._kind, text if document is None else document)
 
     # -- what the platform writes
 
     def platform(self, *lines: str) -> None:
-        """Write lines of our own (START, REPORT …); a line end is added to each."""
+        """Write lines of our own (START, REPORT …); a line end is added to each. With JSON logs `record` speaks instead."""
+        if self._is_json:
+            return
         now_ms = int(self._clock.epoch_s() * 1000)
         events = [(now_ms, line + "\n") for line in lines]
         if self._tail is not None:
             for line in lines:
                 self._keep_tail(f"{line}\n".encode())
         self._sink.append(self._account_id, self._region, self.group, self.name, events)
+
+    def now_s(self) -> float:
+        """The time, in epoch seconds, as it dates events."""
+        return self._clock.epoch_s()
+
+    @property
+    def takes_records(self) -> bool:
+        """Whether `record` has anybody to tell; an event nobody wants need not be made."""
+        return self._is_json or self.tap is not None
+
+    def record(self, event: PlatformEvent) -> None:
+        """Tell an event of the platform: to the JSON log, if its level is wanted, and to subscribers."""
+        now_s = self._clock.epoch_s()
+        if self.tap is not None:
+            self.tap(int(now_s * 1000), event.type, event.record)
+        if not self._is_json or LEVELS[event.level] < self._system_level:
+            return
+        line = msgspec.json.encode({"time": iso_ms(now_s), "type": event.type, "record": event.record}) + b"\n"
+        self._keep_tail(line)
+        self._sink.append(self._account_id, self._region, self.group, self.name, [(int(now_s * 1000), line.decode())])
 
     def timed_out(self, request_id: str, text: str) -> None:
         """Write that an invocation ran out of time. AWS: this line alone begins with the time, and an empty one follows."""
@@ -142,3 +201,21 @@ class LogStream:
         self._tail_bytes += len(line)
         while self._tail_bytes - len(self._tail[0]) > LOG_TAIL_BYTES:
             self._tail_bytes -= len(self._tail.pop(0))
+
+
+def _document(raw: bytes) -> dict[str, Any] | None:
+    """A log line that is a JSON object."""
+    if not raw.startswith(b"{"):
+        return None
+    try:
+        document = msgspec.json.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    return document if isinstance(document, dict) else None
+
+
+def _level(document: dict[str, Any]) -> int:
+    """AWS: a missing or unknown level counts as INFO."""
+    level = document.get("level")
+    name = level.upper() if isinstance(level, str) else ""
+    return LEVELS.get(_PYTHON_LEVELS.get(name, name), LEVELS["INFO"])

@@ -22,8 +22,9 @@ from typing import Self
 
 from functory.aws.errors import AwsError
 from functory.core.admission.permits import RETRY_AFTER_S
-from functory.core.environments import failures
+from functory.core.environments import failures, platform_events
 from functory.core.environments.environment import Environment, InitFailure
+from functory.core.environments.log_stream import LogStream
 from functory.core.environments.memory import MemoryBudget
 from functory.core.environments.scaling import PATIENCE_S, Demand, starts_needed
 from functory.core.environments.shutdown import EXTERNAL_S
@@ -265,7 +266,10 @@ class Environments:
                     return
                 began = loop.time()
                 environment = await self._starter.launch(
-                    pool.version, on_idle=lambda env: self._offer(pool, env), on_end=lambda env: self._end(pool, env)
+                    pool.version,
+                    phase=phase,
+                    on_idle=lambda env: self._offer(pool, env),
+                    on_end=lambda env: self._end(pool, env),
                 )
         except BaseException as error:
             self._memory.release(pool.version.memory_mib)
@@ -459,6 +463,9 @@ def _failed_init(invocation: Invocation, version: FunctionVersion, failure: Init
         kind, document = OutcomeKind.FUNCTION_FAILED, failures.document(failure.error_type, "")
     report = failures.report_line(request_id, took_s * 1000, None, version.memory_mib, failure.memory_mib_used, extras)
     failure.log.platform(f"END RequestId: {request_id}", report)
+    if failure.log.takes_records:
+        usage = platform_events.Usage(took_s * 1000, None, version.memory_mib, failure.memory_mib_used)
+        _record_failure(failure.log, invocation, version, failure.error_type, failure.status, usage)
     return Outcome(
         kind,
         request_id,
@@ -484,10 +491,30 @@ def _refused_start(invocation: Invocation, version: FunctionVersion, refused: St
         f"END RequestId: {request_id}",
         failures.report_line(request_id, 0.0, None, version.memory_mib, 0, f"Status: error\tError Type: {kind}"),
     )
+    if refused.log.takes_records:
+        _record_failure(
+            refused.log, invocation, version, kind, "error", platform_events.Usage(0.0, None, version.memory_mib, 0)
+        )
     log_tail = refused.log.end_tail() if invocation.want_tail else b""
     return Outcome(
         OutcomeKind.RUNTIME_EXITED, request_id, failures.document(kind, text), "Unhandled", kind, log_tail=log_tail
     )
+
+
+def _record_failure(
+    log: LogStream,
+    invocation: Invocation,
+    version: FunctionVersion,
+    error_type: str,
+    status: str,
+    usage: platform_events.Usage,
+) -> None:
+    """START and REPORT of an invocation that never reached its function, for those who read records."""
+    now_s = log.now_s()
+    times = platform_events.Times(now_s - usage.duration_ms / 1000, None, None, now_s)
+    request_id, trace_id = invocation.request_id, invocation.trace_id
+    log.record(platform_events.start(request_id, version.version, trace_id))
+    log.record(platform_events.report(request_id, status, error_type, usage, times, trace_id))
 
 
 def _machine_memory_mib() -> int:

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from functory.core.environments.extensions import Extensions
 from functory.core.environments.session import RuntimeSession
+from functory.core.environments.telemetry import Telemetry
 from functory.core.environments.variables import Credentials
 from functory.core.functions.model import FunctionVersion
 
@@ -26,11 +27,19 @@ class ArtifactSource(Protocol):
         """The folder that shows several packages as one, later ones over earlier ones; made once per list of keys."""
 
 
+class Served(Protocol):
+    """What an environment answers to the processes inside."""
+
+    session: RuntimeSession
+    extensions: Extensions
+    telemetry: Telemetry
+
+
 class RuntimeApiHost(Protocol):
     """Serves the Runtime API of one environment."""
 
-    async def serve(self, listener: socket.socket, session: RuntimeSession, extensions: Extensions) -> Close:
-        """Answer calls that come in on ``listener`` from ``session`` and ``extensions``."""
+    async def serve(self, listener: socket.socket, served: Served) -> Close:
+        """Answer calls that come in on ``listener`` from the parts of an environment."""
 
 
 class EndpointHost(Protocol):

@@ -277,16 +277,17 @@ class Standbys:
         reserved_mib = shelf.memory_mib
         if not self._memory.reserve(reserved_mib):
             return False
+        standby: Standby | None = None
         try:
             standby = await self._make(shelf, reserved_mib)
-        except BaseException as error:
-            self._memory.release(reserved_mib)
-            if not isinstance(error, (SandboxError, OSError, TimeoutError)):
-                raise
+        except (SandboxError, OSError, TimeoutError) as error:
             self._failed(shelf, str(error) or "it took too long")
-            return True
-        shelf.failures = 0
-        self._put(shelf, standby)
+        finally:
+            if standby is None:
+                self._memory.release(reserved_mib)
+        if standby is not None:
+            shelf.failures = 0
+            self._put(shelf, standby)
         return True
 
     async def _quiet_moment(self) -> None:

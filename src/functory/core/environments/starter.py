@@ -14,14 +14,15 @@ from pathlib import Path
 
 import msgspec
 
-from functory.core.environments import failures
+from functory.core.environments import failures, platform_events
 from functory.core.environments.entrypoint import refusal as entrypoint_refusal
 from functory.core.environments.environment import Environment, InitFailure
 from functory.core.environments.extension_processes import find_extensions, launch_when_registered, start_extensions
 from functory.core.environments.freezer import Freezer
 from functory.core.environments.log_stream import LogStream, stream_name
-from functory.core.environments.port import ArtifactSource, Close, CredentialSource, EndpointHost, RuntimeApiHost
+from functory.core.environments.port import ArtifactSource, CredentialSource, EndpointHost, RuntimeApiHost
 from functory.core.environments.standby import Standby, Standbys
+from functory.core.environments.telemetry import Telemetry
 from functory.core.environments.variables import Surroundings, expand, places, variables
 from functory.core.functions.model import FunctionVersion
 from functory.core.invocations.log_sink import LogSink
@@ -102,10 +103,16 @@ class Starter:
         self,
         version: FunctionVersion,
         *,
+        phase: str = "init",
         on_idle: Callable[[Environment], None],
         on_end: Callable[[Environment], None],
     ) -> Environment:
         """An environment whose runtime has just been started; see `Environment` for the callbacks.
+
+        Args:
+            phase: ``init``, or ``invoke`` for an init that is repeated within an invocation.
+            on_idle: see `Environment`.
+            on_end: see `Environment`.
 
         Raises:
             StartRefused: the runtime's interpreter is not on this machine, or there is no bootstrap.
@@ -121,12 +128,13 @@ class Starter:
         layers = await near.artifacts.merge(version.layer_keys) if version.layer_keys else None
         argv, refusal = _argv(runtime, {"{task}": code} | ({"{opt}": layers} if layers else {}))
         if refusal:
-            log.platform(_init_start(version, runtime))
+            _tell_init_start(log, version, runtime, phase)
             raise StartRefused("Runtime.InvalidEntrypoint", refusal, log)
-        begin = functools.partial(self._begin, version, runtime, argv, log, on_idle, on_end)
+        begin = functools.partial(self._begin, version, runtime, argv, log, phase, on_idle, on_end)
         own = _mounts(code, layers)
         extensions = find_extensions(own)
-        standby = None if extensions else self._standbys.take(version, runtime)
+        needs_own = bool(extensions) or phase != "init"  # an init that failed is not repeated on another bet
+        standby = None if needs_own else self._standbys.take(version, runtime)
         if standby is not None:
             try:
                 return await begin(standby.sandbox, functools.partial(_specialize, standby, own, _limits(version)))
@@ -141,6 +149,7 @@ class Starter:
         runtime: ReadyRuntime,
         argv: tuple[str, ...],
         log: LogStream,
+        phase: str,
         on_idle: Callable[[Environment], None],
         on_end: Callable[[Environment], None],
         sandbox: Sandbox,
@@ -149,16 +158,15 @@ class Starter:
     ) -> Environment:
         """Serve a sandbox and let what is in it begin with the function; on failure the sandbox is disposed of."""
         near = self._with
-        closers: list[Close] = []
+        environment: Environment | None = None
         try:
             freezer = Freezer(sandbox, self._freeze_after_s(), self._tasks)
-            environment = Environment(version, sandbox, log, near.clock, near.ids, freezer, on_idle, on_end)
-            closers.append(
-                await near.runtime_api.serve(sandbox.runtime_listener, environment.session, environment.extensions)
-            )
+            telemetry = Telemetry(sandbox, log, self._tasks)
+            environment = Environment(version, sandbox, log, near.clock, near.ids, freezer, telemetry, on_idle, on_end)
+            environment.closers.append(await near.runtime_api.serve(sandbox.runtime_listener, environment))
             if sandbox.aws_listener is not None:
-                closers.append(await near.endpoint.serve(sandbox.aws_listener))
-            log.platform(_init_start(version, runtime))
+                environment.closers.append(await near.endpoint.serve(sandbox.aws_listener))
+            _tell_init_start(log, version, runtime, phase)
             command = await self._command(version, runtime, argv, sandbox, log)
             environment.launched()
             if extensions:
@@ -166,12 +174,12 @@ class Starter:
             else:
                 await go(command, log.output, log.telemetry)
         except BaseException:
-            for close in closers:
-                close()
+            if environment is not None:
+                environment.stop_serving()
             await sandbox.dispose()
             raise
         held = command if extensions else None
-        self._tasks.spawn(_watch(environment, closers, held), f"environment {sandbox.id}")
+        self._tasks.spawn(_watch(environment, held), f"environment {sandbox.id}")
         return environment
 
     @staticmethod
@@ -188,6 +196,9 @@ class Starter:
             environment.sandbox.drain()
             environment.log.flush()
             environment.log.platform(_init_report(failure, phase))
+        if environment.log.takes_records:
+            _record_init_end(environment, failure, phase)
+        environment.telemetry.init_is_over()
         return failure
 
     def _freeze_after_s(self) -> float:
@@ -253,7 +264,7 @@ async def _specialize(
     await standby.sandbox.hand_over(msgspec.json.encode(orders))
 
 
-async def _watch(environment: Environment, closers: Sequence[Close], held: Command | None) -> None:
+async def _watch(environment: Environment, held: Command | None) -> None:
     """Tell the environment when its runtime ends, and stop serving it when all of it has ended.
 
     Args:
@@ -265,8 +276,7 @@ async def _watch(environment: Environment, closers: Sequence[Close], held: Comma
             environment.runtime_ended(ended)
         await environment.gone.wait()
     finally:
-        for close in closers:
-            close()
+        environment.stop_serving()
 
 
 def _mounts(code: Path, layers: Path | None) -> tuple[Mount, ...]:
@@ -297,6 +307,21 @@ def _shown(address: str, runtime: ReadyRuntime) -> str:
     """The Runtime API as AWS shows it to this runtime; a private network listens on all its addresses."""
     host, _, port = address.rpartition(":")
     return f"{runtime.runtime_api_host}:{port}" if host == PRIVATE_HOST else address
+
+
+def _tell_init_start(log: LogStream, version: FunctionVersion, runtime: ReadyRuntime, phase: str) -> None:
+    log.platform(_init_start(version, runtime))
+    if log.takes_records:
+        label = ":".join(runtime_label(runtime))
+        log.record(platform_events.init_start(version, phase, label, runtime_version_arn(version.region, runtime)))
+
+
+def _record_init_end(environment: Environment, failure: InitFailure | None, phase: str) -> None:
+    log = environment.log
+    status, kind = (failure.status, failure.error_type) if failure is not None else ("success", "")
+    init_ms = failure.init_ms if failure is not None else environment.init_ms
+    log.record(platform_events.init_runtime_done(phase, status, kind))
+    log.record(platform_events.init_report(phase, status, init_ms, kind))
 
 
 def _init_start(version: FunctionVersion, runtime: ReadyRuntime) -> str:

@@ -120,6 +120,8 @@ def variables(
         "LAMBDA_RUNTIME_DIR": values["runtime"],
         "_HANDLER": version.handler,
     }
+    if version.log_format == "JSON":
+        env |= {"AWS_LAMBDA_LOG_FORMAT": "JSON", "AWS_LAMBDA_LOG_LEVEL": version.application_log_level}
     if around.endpoint_url:
         # not of AWS: how an SDK inside a function finds this node; a function may point elsewhere
         env.setdefault("AWS_ENDPOINT_URL", around.endpoint_url)

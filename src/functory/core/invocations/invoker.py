@@ -30,7 +30,7 @@ class Invocations:
         """See `port.Invoker`."""
         if not invocation.trace_id:
             invocation = replace(invocation, trace_id=new_trace_id(self._clock.epoch_s(), self._ids))
-        with self._admission.permit(version.account_id, version.region):
+        with self._admission.permit(version.account_id, version.region, version.name):
             return await self._environments.invoke(version, invocation)
 
     async def retire(self, version: FunctionVersion) -> None:

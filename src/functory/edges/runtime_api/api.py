@@ -13,12 +13,13 @@ import socket
 import msgspec
 
 from functory.aws.http import HttpRequest, HttpResponse
-from functory.core.environments.extensions import Extensions
-from functory.core.environments.port import Close
-from functory.core.environments.session import RuntimeApiError, RuntimeSession
+from functory.core.environments.port import Close, Served
+from functory.core.environments.session import RuntimeApiError
 from functory.edges.runtime_api.extensions import PREFIX as EXTENSION_PREFIX
 from functory.edges.runtime_api.extensions import ExtensionsApi
 from functory.edges.runtime_api.open_request import OpenRequest
+from functory.edges.runtime_api.telemetry import PATHS as SUBSCRIPTION_PATHS
+from functory.edges.runtime_api.telemetry import TelemetryApi
 from functory.kernel.limits import MIB, SYNC_RESPONSE_BYTES
 from functory.net.http1 import Exchange, Http1Server
 
@@ -42,9 +43,9 @@ class RuntimeApi:
     def __init__(self) -> None:
         self._server = Http1Server(body_limit)
 
-    async def serve(self, listener: socket.socket, session: RuntimeSession, extensions: Extensions) -> Close:
+    async def serve(self, listener: socket.socket, served: Served) -> Close:
         """See `RuntimeApiHost`."""
-        api = _SessionApi(session, ExtensionsApi(extensions))
+        api = _SessionApi(served)
         server = await self._server.serve(listener, api.handle)
         return lambda: self._server.drop(server)
 
@@ -56,11 +57,12 @@ class RuntimeApi:
 class _SessionApi:
     """The API of one session."""
 
-    __slots__ = ("_extensions", "_session")
+    __slots__ = ("_extensions", "_session", "_telemetry")
 
-    def __init__(self, session: RuntimeSession, extensions: ExtensionsApi) -> None:
-        self._session = session
-        self._extensions = extensions
+    def __init__(self, served: Served) -> None:
+        self._session = served.session
+        self._extensions = ExtensionsApi(served.extensions)
+        self._telemetry = TelemetryApi(served.extensions, served.telemetry)
 
     def handle(self, exchange: Exchange) -> None:
         """Answer one call, now or (``next``) later."""
@@ -79,6 +81,8 @@ class _SessionApi:
             return self._runtime(exchange, request)
         if path.startswith(EXTENSION_PREFIX):
             return self._extensions.route(exchange, request)
+        if path in SUBSCRIPTION_PATHS:
+            return self._telemetry.route(request)
         return HttpResponse(404, [("Content-Type", "text/plain")], b"404 page not found\n")
 
     def _runtime(self, exchange: Exchange, request: HttpRequest) -> HttpResponse | None:

@@ -13,6 +13,7 @@ import socket
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from functory.sandbox import inside
 from functory.sandbox.port import (
     Capabilities,
     Command,
@@ -155,6 +156,12 @@ class FakeSandbox:
     async def _run(self, process: FakeProcess) -> Exit:
         result = await self._behaviour(process)
         return result if isinstance(result, Exit) else Exit(code=result)
+
+    async def connect(self, port: int) -> socket.socket:
+        """See `Sandbox`; behaviours listen on the host's loopback."""
+        new = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        new.setblocking(False)
+        return await inside.connect(new, ("127.0.0.1", port))
 
     def drain(self) -> None:
         """See `Sandbox`; output is handed over as it is written."""

@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
@@ -17,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from functory.kernel import log
-from functory.sandbox import idmap, linux, network, oci_spec, process_tree
+from functory.sandbox import idmap, inside, linux, network, oci_spec, process_tree
 from functory.sandbox.cgroups import Hierarchy
 from functory.sandbox.child import Child, OutputPipe, reap_if_ended
 from functory.sandbox.drivers.oci_supervisor import Supervisor
@@ -276,6 +277,12 @@ class OciSandbox:
                     return str(json.loads(line)["msg"])
         return "it gave no reason"
 
+    async def connect(self, port: int) -> socket.socket:
+        """See `Sandbox`."""
+        if self._main is None or self._main.has_ended:
+            raise ConnectionRefusedError(f"nothing runs in sandbox {self.id}")
+        return await inside.connect(inside.socket_in(f"/proc/{self._main.pid}/ns/net"), (network.ADDRESS, port))
+
     def drain(self) -> None:
         """See `Sandbox`."""
         if self._main is not None:
@@ -372,6 +379,7 @@ class OciSandbox:
                 _log.error("control_group_left", sandbox=self.id)
                 break
             await asyncio.sleep(_POLL_S)
+        self._group.remove()  # also where it was gone already: lets go of its files
         leftovers |= self._strays()
         while leftovers := reap_if_ended(leftovers):
             for pid in leftovers:

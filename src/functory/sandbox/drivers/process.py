@@ -27,7 +27,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from functory.kernel import log
-from functory.sandbox import process_tree
+from functory.sandbox import inside, process_tree
 from functory.sandbox.child import Child, OutputPipe, reap_if_ended
 from functory.sandbox.mounts import check_mounts
 from functory.sandbox.port import (
@@ -205,6 +205,12 @@ class ProcessSandbox:
         self._main = Child(pid, self._pipes, self._conclude)
         out.attach(output)
         framed.attach(telemetry)
+
+    async def connect(self, port: int) -> socket.socket:
+        """See `Sandbox`."""
+        new = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        new.setblocking(False)
+        return await inside.connect(new, ("127.0.0.1", port))
 
     def drain(self) -> None:
         """See `Sandbox`."""

@@ -18,10 +18,11 @@ class AccountApi:
 
     async def get_account_settings(self, ctx: CallContext, _params: dict[str, Any]) -> dict[str, Any]:
         """Limits of the account in this region, and how much of them is used."""
-        usage, count = await self._room.store.read(
+        usage, count, reserved = await self._room.store.read(
             lambda conn: (
                 rows.code_usage(conn, ctx.account_id, ctx.region),
                 rows.count_functions(conn, ctx.account_id, ctx.region),
+                rows.reserved_together(conn, ctx.account_id, ctx.region),
             )
         )
         concurrency = self._room.settings.account_concurrency
@@ -31,7 +32,7 @@ class AccountApi:
                 "CodeSizeUnzipped": limits.CODE_UNZIPPED_BYTES,
                 "CodeSizeZipped": limits.CODE_ZIPPED_BYTES,
                 "ConcurrentExecutions": concurrency,
-                "UnreservedConcurrentExecutions": concurrency,
+                "UnreservedConcurrentExecutions": max(0, concurrency - reserved),
             },
             "AccountUsage": {"TotalCodeSize": usage, "FunctionCount": count},
         }

@@ -17,6 +17,9 @@ from functory.services.lambda_.ports import AsyncEvent
 KIND = "lambda-async"
 """Name of these deliveries in the table; never to be changed."""
 
+ZERO_RESERVED = "ZeroReservedConcurrency"
+"""AWS: events of a function whose reserved concurrency is 0 are given up at once, whatever retries they have left."""
+
 _log = log.get("services.lambda")
 
 
@@ -60,6 +63,8 @@ class AsyncDeliveryTarget:
             return Done()
         if attempt.kind is AttemptKind.GONE:
             return _dropped(event, Drop("FunctionGone"))
+        if attempt.kind is AttemptKind.STOPPED:
+            return _dropped(event, Drop(ZERO_RESERVED))
         decision = decide_async_retry(
             self._clock.epoch_s(),
             event.accepted_at,

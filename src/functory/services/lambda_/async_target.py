@@ -19,7 +19,7 @@ from functory.core.invocations.outcome import Invocation, Outcome, OutcomeKind
 from functory.core.invocations.port import Invoker
 from functory.kernel.ids import Ids
 from functory.services.lambda_.invoke import PENDING_WAIT_S
-from functory.services.lambda_.ports import AsyncEvent
+from functory.services.lambda_.ports import AsyncEvent, Reservations
 
 _THROTTLED = "TooManyRequestsException"
 
@@ -34,6 +34,8 @@ class AttemptKind(Enum):
     """No concurrency: nothing ran, retried until the event is too old."""
     SYSTEM_ERROR = "system_error"
     """Our fault or not ready: nothing ran, retried until the event is too old."""
+    STOPPED = "stopped"
+    """The function has reserved no concurrency at all: nothing ran, and nothing will; the event is dropped."""
     GONE = "gone"
     """Function, version or alias no longer exists: the event is dropped."""
 
@@ -71,8 +73,17 @@ class Attempt:
 class AsyncTarget:
     """Delivers accepted events to functions."""
 
-    def __init__(self, *, functions: Functions, invoker: Invoker, ids: Ids, pending_wait_s: float = PENDING_WAIT_S) -> None:
+    def __init__(
+        self,
+        *,
+        functions: Functions,
+        invoker: Invoker,
+        reservations: Reservations,
+        ids: Ids,
+        pending_wait_s: float = PENDING_WAIT_S,
+    ) -> None:
         self._functions = functions
+        self._reservations = reservations
         self._invoker = invoker
         self._ids = ids
         self._pending_wait_s = pending_wait_s
@@ -94,6 +105,8 @@ class AsyncTarget:
         if candidate.facts is None:
             state = "being created" if candidate.readiness is Readiness.PREPARING else candidate.reason
             return Attempt(AttemptKind.SYSTEM_ERROR, f"The function cannot run: {state}", arn)
+        if self._reservations.reserved(event.account_id, event.region, event.name) == 0:
+            return Attempt(AttemptKind.STOPPED, "The function has no reserved concurrency.", arn)
         invocation = Invocation(event.request_id, event.payload, ref.qualified_arn, event.trace_id)
         try:
             outcome = await self._invoker.invoke(candidate.facts, invocation)

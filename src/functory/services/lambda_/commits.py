@@ -2,14 +2,18 @@
 
 **Theory.** The catalogue in memory must hear of every change after it was committed, also when the caller of the operation
 went away while its transaction was under way. So a change runs in a task of its own, owned here; callers only wait for it.
+What else must hear of a change does so in that task, too, and in the order of the commits: changes of one function that tell
+somebody run one after the other.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from types import TracebackType
 from typing import TypeVar
+from weakref import WeakValueDictionary
 
 from sqlalchemy import Connection
 
@@ -26,6 +30,7 @@ class Commits:
         self._store = store
         self._functions = functions
         self._tasks = asyncio.TaskGroup()
+        self._turns: WeakValueDictionary[Key, asyncio.Lock] = WeakValueDictionary()
 
     async def __aenter__(self) -> Commits:
         await self._tasks.__aenter__()
@@ -36,8 +41,13 @@ class Commits:
     ) -> None:
         await self._tasks.__aexit__(kind, error, trace)
 
-    async def commit(self, key: Key, work: Callable[[Connection], T]) -> T:
+    async def commit(self, key: Key, work: Callable[[Connection], T], tell: Callable[[T], None] | None = None) -> T:
         """Run a unit of work that changes the function ``key`` and forget what memory holds of it.
+
+        Args:
+            key: of the function.
+            work: see `Store.write`.
+            tell: called with what ``work`` returned, before anything else can be told about this function.
 
         Raises:
             Exception: whatever ``work`` raised.
@@ -45,12 +55,22 @@ class Commits:
         Cancellation: the work is still done.
         """
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._tasks.create_task(self._run(key, work, future))
+        self._tasks.create_task(self._run(key, work, tell, future))
         return await future
 
-    async def _run(self, key: Key, work: Callable[[Connection], T], future: asyncio.Future[T]) -> None:
+    async def _run(
+        self,
+        key: Key,
+        work: Callable[[Connection], T],
+        tell: Callable[[T], None] | None,
+        future: asyncio.Future[T],
+    ) -> None:
+        turn = self._turns.setdefault(key, asyncio.Lock()) if tell is not None else contextlib.nullcontext()
         try:
-            value = await self._store.write(work)
+            async with turn:
+                value = await self._store.write(work)
+                if tell is not None:
+                    tell(value)
         except Exception as error:  # noqa: BLE001  handed to the caller whole
             if not future.done():
                 future.set_exception(error)

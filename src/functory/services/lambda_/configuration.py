@@ -15,6 +15,7 @@ from functory.core.functions.model import LATEST
 from functory.core.functions.names import FunctionRef
 from functory.services.lambda_ import errors, layers, layers_rules, names, rows, rules, view
 from functory.services.lambda_.lifecycle import State, UpdateStatus
+from functory.services.lambda_.log_rules import logging_changes
 from functory.services.lambda_.records import Code, Config, VersionRecord
 from functory.services.lambda_.room import Room
 
@@ -94,8 +95,8 @@ def changed_config(config: Config, params: Mapping[str, Any]) -> Config:
         changes["ephemeral_mib"] = params["EphemeralStorage"]["Size"]
     if "Environment" in params:
         changes["environment"] = rules.environment(params["Environment"])
-    if "LogGroup" in params.get("LoggingConfig", {}):
-        changes["log_group"] = params["LoggingConfig"]["LogGroup"]
+    if "LoggingConfig" in params:
+        changes |= logging_changes(params["LoggingConfig"], config)
     if "VpcConfig" in params:
         changes["vpc_shown"] = True
     result = msgspec.structs.replace(config, **changes)

@@ -10,6 +10,7 @@ from functory.core.calls import CallContext
 from functory.core.functions.model import LATEST
 from functory.core.functions.names import FunctionRef, is_version_number
 from functory.services.lambda_ import errors, names, rows, rules, view
+from functory.services.lambda_.concurrency import view_of
 from functory.services.lambda_.configuration import key_of, layered, need_latest, new_config
 from functory.services.lambda_.packages import check_storage
 from functory.services.lambda_.paging import decode_marker, page, page_size
@@ -74,6 +75,8 @@ class FunctionsApi:
             "Configuration": view.configuration(record, ref.qualifier),
             "Code": {"RepositoryType": "S3", "Location": location},
         }
+        if concurrency := view_of(function):
+            result["Concurrency"] = concurrency
         if function.tags:
             result["Tags"] = function.tags
         return result
@@ -110,15 +113,13 @@ class FunctionsApi:
             else:
                 rows.remove_function(conn, key_of(ref))
 
-        await self._room.commits.commit(key_of(ref), work)
+        def tell(_: None) -> None:
+            if not ref.qualifier:
+                self._room.reservations.reserve(*key_of(ref), None)
+
+        await self._room.commits.commit(key_of(ref), work, tell)
         await self._room.invoker.remove(ref.account_id, ref.region, ref.name, ref.qualifier or None)
         return {"StatusCode": 204}
-
-    async def get_function_concurrency(self, ctx: CallContext, params: dict[str, Any]) -> dict[str, Any]:
-        """Reserved concurrency: none is ever set."""
-        ref = names.resolve_function(ctx, params["FunctionName"], action="lambda:GetFunctionConcurrency")
-        await self._room.store.read(lambda conn: need_latest(conn, ref))
-        return {}
 
     async def get_function_code_signing_config(self, ctx: CallContext, params: dict[str, Any]) -> dict[str, Any]:
         """Code signing: none is ever set."""

@@ -95,6 +95,11 @@ def used_keys_of(conn: Connection, key: tuple[str, str, str]) -> set[str]:
     return set(conn.execute(select(LAYER_USES.c.code_key).where(is_it)).scalars())
 
 
+def is_used_folder(conn: Connection, folder: str) -> bool:
+    """Whether some version sees this folder as ``/opt``."""
+    return conn.execute(select(LAYER_USES.c.folder).where(LAYER_USES.c.folder == folder).limit(1)).first() is not None
+
+
 def used_folders(conn: Connection) -> set[str]:
     """Names of the folders that some version sees as ``/opt``."""
     return set(conn.execute(select(LAYER_USES.c.folder).distinct()).scalars())

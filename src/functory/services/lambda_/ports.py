@@ -31,6 +31,16 @@ class AsyncEvent:
     accepted_at: float
 
 
+class Reservations(Protocol):
+    """Who enforces reserved concurrency."""
+
+    def reserve(self, account_id: str, region: str, name: str, places: int | None) -> None:
+        """Give a function a reservation of so many places, or none."""
+
+    def reserved(self, account_id: str, region: str, name: str) -> int | None:
+        """A function's reservation, or None."""
+
+
 class AsyncEvents(Protocol):
     """The durable queue of asynchronous invocations."""
 

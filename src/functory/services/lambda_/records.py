@@ -22,6 +22,9 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         environment: None when it was never set.
         log_group: as given in LoggingConfig, ``""`` for the default.
+        log_format: ``Text`` or ``JSON``.
+        application_log_level: with JSON, else ``""``.
+        system_log_level: with JSON, else ``""``.
         vpc_shown: whether an (empty) VpcConfig was given, which AWS then shows.
         layers: in order.
     """
@@ -36,6 +39,9 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     architecture: str = "x86_64"
     environment: dict[str, str] | None = None
     log_group: str = ""
+    log_format: str = "Text"
+    application_log_level: str = ""
+    system_log_level: str = ""
     vpc_shown: bool = False
     layers: tuple[LayerUse, ...] = ()
 
@@ -73,7 +79,7 @@ class Code(msgspec.Struct, frozen=True):
 
 
 class FunctionRecord(msgspec.Struct, frozen=True):
-    """A function apart from its versions."""
+    """A function apart from its versions; ``reserved_concurrency`` is None without a reservation."""
 
     account_id: str
     region: str
@@ -81,6 +87,7 @@ class FunctionRecord(msgspec.Struct, frozen=True):
     tags: dict[str, str] = msgspec.field(default_factory=dict)
     published_version: str = ""
     published_digest: str = ""
+    reserved_concurrency: int | None = None
 
 
 class AliasRecord(msgspec.Struct, frozen=True):
@@ -258,6 +265,9 @@ class VersionRecord(msgspec.Struct, frozen=True, kw_only=True):
             environment=config.environment or {},
             role=config.role,
             log_group=config.log_group or default_group,
+            log_format=config.log_format,
+            application_log_level=config.application_log_level,
+            system_log_level=config.system_log_level,
             custom_log_group=config.log_group not in ("", default_group),
             layer_keys=tuple(layer.key for layer in config.layers),
         )

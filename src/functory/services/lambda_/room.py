@@ -14,6 +14,7 @@ from functory.runtimes.port import RuntimeCatalog
 from functory.services.lambda_.commits import Commits
 from functory.services.lambda_.links import CodeLinks
 from functory.services.lambda_.packages import Packages
+from functory.services.lambda_.ports import Reservations
 from functory.services.lambda_.records import Stamp
 from functory.store.port import Store
 
@@ -34,6 +35,7 @@ class Room:
         links: for code locations.
         settings: the service's section.
         machine: architecture of this machine in AWS's words.
+        reservations: who enforces reserved concurrency.
         nudge: there is something to prepare.
     """
 
@@ -48,6 +50,7 @@ class Room:
     links: CodeLinks
     settings: LambdaSettings
     machine: str
+    reservations: Reservations
     nudge: Callable[[], None]
 
     def stamp(self) -> Stamp:

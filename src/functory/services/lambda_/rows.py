@@ -41,10 +41,7 @@ def _is(table: Table, key: Key) -> ColumnElement[bool]:
 def get_function(conn: Connection, key: Key) -> FunctionRecord | None:
     """A function, or None."""
     row = conn.execute(select(FUNCTIONS).where(_is(FUNCTIONS, key))).first()
-    if row is None:
-        return None
-    tags = msgspec.json.decode(row.tags, type=dict[str, str])
-    return FunctionRecord(row.account_id, row.region, row.name, tags, row.published_version, row.published_digest)
+    return _function_record(row) if row is not None else None
 
 
 def add_function(conn: Connection, record: FunctionRecord) -> None:
@@ -69,6 +66,30 @@ def _function_row(record: FunctionRecord) -> dict[str, Any]:
     row = msgspec.structs.asdict(record)
     row["tags"] = msgspec.json.encode(record.tags).decode()
     return row
+
+
+def _function_record(row: Any) -> FunctionRecord:
+    return FunctionRecord(
+        row.account_id,
+        row.region,
+        row.name,
+        msgspec.json.decode(row.tags, type=dict[str, str]),
+        row.published_version,
+        row.published_digest,
+        row.reserved_concurrency,
+    )
+
+
+def list_reserved(conn: Connection) -> list[FunctionRecord]:
+    """Every function that has reserved concurrency, of all accounts."""
+    query = select(FUNCTIONS).where(FUNCTIONS.c.reserved_concurrency.is_not(None))
+    return [_function_record(row) for row in conn.execute(query)]
+
+
+def reserved_together(conn: Connection, account_id: str, region: str) -> int:
+    """What the functions of an account and region have reserved together."""
+    query = select(func.coalesce(func.sum(FUNCTIONS.c.reserved_concurrency), 0))
+    return int(conn.execute(query.where(FUNCTIONS.c.account_id == account_id, FUNCTIONS.c.region == region)).scalar_one())
 
 
 def next_number(conn: Connection, key: Key) -> int:

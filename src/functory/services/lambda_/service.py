@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import platform
 from collections.abc import Mapping
+from functools import partial
 from types import TracebackType
 
 from functory.core.artifacts.artifacts import Artifacts
@@ -21,6 +22,7 @@ from functory.services.lambda_.aliases import AliasesApi
 from functory.services.lambda_.async_target import AsyncTarget
 from functory.services.lambda_.code import CodeApi
 from functory.services.lambda_.commits import Commits
+from functory.services.lambda_.concurrency import ConcurrencyApi, tell_all
 from functory.services.lambda_.configuration import ConfigurationApi
 from functory.services.lambda_.functions import FunctionsApi
 from functory.services.lambda_.invoke import PENDING_WAIT_S, InvokeApi
@@ -28,7 +30,7 @@ from functory.services.lambda_.layers import LayersApi
 from functory.services.lambda_.links import CodeLinks
 from functory.services.lambda_.loader import StoreRoutes
 from functory.services.lambda_.packages import Packages
-from functory.services.lambda_.ports import AsyncEvents
+from functory.services.lambda_.ports import AsyncEvents, Reservations
 from functory.services.lambda_.prepare import Preparer
 from functory.services.lambda_.room import Room
 from functory.services.lambda_.rules import ARCHITECTURES
@@ -60,6 +62,7 @@ class LambdaService:
         artifacts: Artifacts,
         invoker: Invoker,
         async_events: AsyncEvents,
+        reservations: Reservations,
         runtimes: RuntimeCatalog,
         clock: Clock,
         ids: Ids,
@@ -84,7 +87,14 @@ class LambdaService:
             ids=ids,
             pending_wait_s=pending_wait_s,
         )
-        self.async_target = AsyncTarget(functions=self.functions, invoker=invoker, ids=ids, pending_wait_s=pending_wait_s)
+        self.async_target = AsyncTarget(
+            functions=self.functions,
+            invoker=invoker,
+            reservations=reservations,
+            ids=ids,
+            pending_wait_s=pending_wait_s,
+        )
+        self._tell_reservations = partial(tell_all, store, reservations)
         room = Room(
             store=store,
             commits=self._commits,
@@ -97,6 +107,7 @@ class LambdaService:
             links=self.links,
             settings=settings,
             machine=ARCHITECTURES.get(machine or platform.machine(), "x86_64"),
+            reservations=reservations,
             nudge=self._prepare.nudge,
         )
         self.operations: Mapping[str, Operation] = _table(room, self.invoke_api)
@@ -105,6 +116,7 @@ class LambdaService:
     async def __aenter__(self) -> LambdaService:
         async with contextlib.AsyncExitStack() as stack:
             await stack.enter_async_context(self._commits)
+            await self._tell_reservations()
             await self._preparer.recover()
             await stack.enter_async_context(self._prepare)
             await stack.enter_async_context(self._sweep)
@@ -119,6 +131,7 @@ class LambdaService:
 
 def _table(room: Room, invoke: InvokeApi) -> dict[str, Operation]:
     functions, versions, aliases = FunctionsApi(room), VersionsApi(room), AliasesApi(room)
+    concurrency = ConcurrencyApi(room)
     configuration, tags, layers = ConfigurationApi(room), TagsApi(room), LayersApi(room)
     return {
         "AddLayerVersionPermission": layers.add_layer_version_permission,
@@ -126,12 +139,13 @@ def _table(room: Room, invoke: InvokeApi) -> dict[str, Operation]:
         "CreateFunction": functions.create_function,
         "DeleteAlias": aliases.delete_alias,
         "DeleteFunction": functions.delete_function,
+        "DeleteFunctionConcurrency": concurrency.delete_function_concurrency,
         "DeleteLayerVersion": layers.delete_layer_version,
         "GetAccountSettings": AccountApi(room).get_account_settings,
         "GetAlias": aliases.get_alias,
         "GetFunction": functions.get_function,
         "GetFunctionCodeSigningConfig": functions.get_function_code_signing_config,
-        "GetFunctionConcurrency": functions.get_function_concurrency,
+        "GetFunctionConcurrency": concurrency.get_function_concurrency,
         "GetFunctionConfiguration": configuration.get_function_configuration,
         "GetLayerVersion": layers.get_layer_version,
         "GetLayerVersionByArn": layers.get_layer_version_by_arn,
@@ -146,6 +160,7 @@ def _table(room: Room, invoke: InvokeApi) -> dict[str, Operation]:
         "ListVersionsByFunction": versions.list_versions_by_function,
         "PublishLayerVersion": layers.publish_layer_version,
         "PublishVersion": versions.publish_version,
+        "PutFunctionConcurrency": concurrency.put_function_concurrency,
         "RemoveLayerVersionPermission": layers.remove_layer_version_permission,
         "TagResource": tags.tag_resource,
         "UntagResource": tags.untag_resource,

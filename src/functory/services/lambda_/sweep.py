@@ -57,7 +57,7 @@ class Sweeper:
                 _log.info("merged_layers_collected", folder=name)
 
     async def _is_unseen(self, name: str) -> bool:
-        return name not in await self._store.read(layers_rows.used_folders)
+        return not await self._store.read(partial(layers_rows.is_used_folder, folder=name))
 
     async def _is_unused(self, code_key: str, before: float) -> bool:
         return await self._store.read(partial(rows.is_unused_package, code_key=code_key, touched_before=before))

@@ -35,6 +35,7 @@ FUNCTIONS = Table(
     Column("tags", Text, nullable=False),  # JSON object
     Column("published_version", String(20), nullable=False),  # "" when nothing was published
     Column("published_digest", String(64), nullable=False),  # of $LATEST when that version was published
+    Column("reserved_concurrency", Integer, nullable=True),
 )
 
 VERSION_COUNTERS = Table(

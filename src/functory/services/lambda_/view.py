@@ -57,7 +57,7 @@ def summary(record: VersionRecord, qualifier: str = "") -> dict[str, Any]:
         "Architectures": [config.architecture],
         "EphemeralStorage": {"Size": config.ephemeral_mib},
         "SnapStart": {"ApplyOn": "None", "OptimizationStatus": "Off"},
-        "LoggingConfig": {"LogFormat": "Text", "LogGroup": config.log_group or f"/aws/lambda/{record.name}"},
+        "LoggingConfig": _logging(record),
     }
     if config.layers:
         result["Layers"] = [{"Arn": layer.arn, "CodeSize": layer.zipped_bytes} for layer in config.layers]
@@ -71,6 +71,14 @@ def summary(record: VersionRecord, qualifier: str = "") -> dict[str, Any]:
             "Ipv6AllowedForDualStack": False,
         }
     return result
+
+
+def _logging(record: VersionRecord) -> dict[str, str]:
+    config = record.config
+    shown = {"LogFormat": config.log_format, "LogGroup": config.log_group or f"/aws/lambda/{record.name}"}
+    if config.log_format == "JSON":
+        shown |= {"ApplicationLogLevel": config.application_log_level, "SystemLogLevel": config.system_log_level}
+    return shown
 
 
 def alias(record: AliasRecord) -> dict[str, Any]:

@@ -317,3 +317,53 @@ def test_closing_refuses_waiters_and_leaves_no_sandbox() -> None:
         assert not subject.driver.live
 
     run_virtual(run())
+
+
+def test_json_logs_have_records_in_place_of_lines_and_drop_what_is_below_their_levels() -> None:
+    async def speak(runtime: FakeRuntime) -> Exit | None:
+        assert runtime.env["AWS_LAMBDA_LOG_FORMAT"] == "JSON"
+        assert runtime.env["AWS_LAMBDA_LOG_LEVEL"] == "WARN"
+        while True:
+            event = await runtime.next()
+            runtime.print('plain\n{"level":"info","n":1}\n{"level":"ERROR","n":2}\n{"n":3}\n')
+            runtime.respond(event, b"null")
+
+    async def run() -> None:
+        async with engine(speak) as subject:
+            function = version(log_format="JSON", application_log_level="WARN", system_log_level="INFO")
+            outcome = await subject.call(function, tail=True)
+            records = [json.loads(text) if text.startswith("{") else text for text in subject.sink.texts()]
+            assert [each if isinstance(each, str) else each.get("type", each) for each in records] == [
+                "platform.initStart",
+                "platform.start",
+                "plain\n",
+                {"level": "ERROR", "n": 2},
+                "platform.report",
+            ]
+            assert records[-1]["record"]["requestId"] == outcome.request_id
+            assert b'"type":"platform.report"' in outcome.log_tail
+
+    run_virtual(run())
+
+
+def test_json_logs_tell_a_failure_with_its_type() -> None:
+    async def leave(runtime: FakeRuntime) -> Exit | None:
+        await runtime.next()
+        return Exit(code=3)
+
+    async def run() -> None:
+        async with engine(leave) as subject:
+            function = version(log_format="JSON", application_log_level="INFO", system_log_level="DEBUG")
+            await subject.call(function)
+            records = [json.loads(text) for text in subject.sink.texts()]
+            assert [
+                (each["type"], each["record"].get("status"), each["record"].get("errorType")) for each in records[1:]
+            ] == [
+                ("platform.initRuntimeDone", "success", None),
+                ("platform.initReport", "success", None),
+                ("platform.start", None, None),
+                ("platform.runtimeDone", "error", "Runtime.ExitError"),
+                ("platform.report", "error", "Runtime.ExitError"),
+            ]
+
+    run_virtual(run())

@@ -27,8 +27,6 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("CreateFunction", {"FileSystemConfigs": [{"Arn": "a", "LocalMountPath": "/mnt/x"}]}, "FileSystemConfigs"),
     ("CreateFunction", {"ImageConfig": {"Command": ["x"]}}, "ImageConfig"),
     ("CreateFunction", {"SnapStart": {"ApplyOn": "PublishedVersions"}}, "SnapStart.ApplyOn PublishedVersions"),
-    ("CreateFunction", {"LoggingConfig": {"LogFormat": "JSON"}}, "LoggingConfig.LogFormat JSON"),
-    ("CreateFunction", {"LoggingConfig": {"SystemLogLevel": "INFO"}}, "LoggingConfig.SystemLogLevel"),
     ("CreateFunction", {"PackageType": "Image"}, "PackageType Image"),
     ("CreateFunction", {"Code": {"ImageUri": "x"}}, "Code.ImageUri"),
     ("CreateFunction", {"Code": {"S3Bucket": "bucket"}}, "Code.S3Bucket"),
