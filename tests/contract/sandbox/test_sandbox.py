@@ -10,7 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from functory.sandbox.port import Command, Companion, Exit, Mount, SandboxDriver, SandboxError, SandboxSpec
+from functory.sandbox.port import (
+    LATE_TARGETS,
+    Command,
+    Companion,
+    Exit,
+    Mount,
+    SandboxDriver,
+    SandboxError,
+    SandboxSpec,
+)
 from tests.support.sandboxes import (
     BASH,
     PATH,
@@ -404,5 +413,19 @@ def test_sigterm_reaches_only_the_main_process_beside_companions(run: Callable[[
             assert await finish(sandbox) == Exit(code=5)
             assert seen.text == "up\nasked\n"
             assert ended == []
+
+    run(work)
+
+
+def test_a_driver_makes_standby_sandboxes_exactly_when_it_says_so(run: Callable[[Work], None]) -> None:
+    async def work(driver: SandboxDriver) -> None:
+        spec = SandboxSpec("later", ())
+        if driver.capabilities.standby:
+            sandbox = await driver.prepare_standby(spec)
+            assert set(LATE_TARGETS) <= set(sandbox.paths)
+            await sandbox.dispose()
+        else:
+            with pytest.raises(SandboxError, match="later"):
+                await driver.prepare_standby(spec)
 
     run(work)
