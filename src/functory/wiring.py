@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import platform
 import resource
 import secrets
 import signal
@@ -24,6 +25,8 @@ import uvloop
 from functory import __version__
 from functory.core.admission.permits import Admission
 from functory.core.artifacts.artifacts import Artifacts
+from functory.core.artifacts.image_source import ImageSource
+from functory.core.artifacts.images import Images
 from functory.core.calls import Calls
 from functory.core.deliveries.queue import Deliveries
 from functory.core.environments.pool import Environments
@@ -47,6 +50,7 @@ from functory.sandbox.mounts import parse_mounts
 from functory.sandbox.port import Mount, SandboxDriver
 from functory.sandbox.probe import pick_driver
 from functory.services.lambda_.async_queue import KIND, AsyncDeliveryTarget, AsyncQueue
+from functory.services.lambda_.rules import ARCHITECTURES
 from functory.services.lambda_.service import LambdaService
 from functory.services.logs.service import LogsService
 from functory.store.blobs import FileBlobs
@@ -136,6 +140,12 @@ async def node(settings: Settings) -> AsyncIterator[ReadyInfo]:
         stack.push_async_callback(driver.close)
         logs = await stack.enter_async_context(LogsService(store, clock, ids))
         artifacts = await stack.enter_async_context(Artifacts(blobs, folder / "unpacked"))
+        images = Images(
+            folder / "unpacked",
+            ImageSource(settings.images),
+            ARCHITECTURES.get(platform.machine(), "x86_64"),
+            is_supported=driver.capabilities.own_root,
+        )
         catalog = Catalog(settings.runtimes)
         runtime_api = RuntimeApi()
         stack.push_async_callback(runtime_api.close)
@@ -160,6 +170,7 @@ async def node(settings: Settings) -> AsyncIterator[ReadyInfo]:
         lambda_ = LambdaService(
             store=store,
             artifacts=artifacts,
+            images=images,
             invoker=invocations,
             async_events=queue,
             reservations=admission,

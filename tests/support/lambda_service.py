@@ -15,10 +15,12 @@ from functory.aws import model
 from functory.aws.errors import AwsError
 from functory.core.admission.permits import Admission
 from functory.core.artifacts.artifacts import Artifacts
+from functory.core.artifacts.image_source import ImageSource
+from functory.core.artifacts.images import Images
 from functory.core.calls import CallContext
 from functory.core.functions.model import FunctionVersion
 from functory.kernel.ids import SeededIds
-from functory.kernel.settings import LambdaSettings
+from functory.kernel.settings import ImageSettings, LambdaSettings
 from functory.services.lambda_.service import LambdaService
 from tests.support.lambda_store import (
     FakeEvents,
@@ -54,12 +56,15 @@ class House:
         self.ids = SeededIds(7)
         self.admission = Admission(LambdaSettings())
         self.ctx = CallContext(ACCOUNT, REGION, REQUEST_ID, "http://localhost:4566")
+        source = ImageSource(ImageSettings(folders=(str(folder.parent / "layouts"),)))
+        self.images = Images(folder, source, "x86_64", is_supported=True)
         self.service: LambdaService = self._service(Artifacts(self.blobs, folder))
 
     def _service(self, artifacts: Artifacts, pending_wait_s: float = 5.0) -> LambdaService:
         return LambdaService(
             store=self.store,
             artifacts=artifacts,
+            images=self.images,
             invoker=self.invoker,
             async_events=self.events,
             reservations=self.admission,

@@ -65,6 +65,17 @@ class RuntimeSettings(_Section, frozen=True):
     maven_repository: str = ""
 
 
+class ImageSettings(_Section, frozen=True):
+    """Container images.
+
+    ``folders``: functions may be made from OCI layouts in them (``oci:/folder:tag``). ``insecure_registries``: ``host:port``
+    spoken to without verified TLS.
+    """
+
+    folders: tuple[str, ...] = ()
+    insecure_registries: tuple[str, ...] = ()
+
+
 class EnvironmentSettings(_Section, frozen=True):
     """Execution environments.
 
@@ -114,6 +125,7 @@ class Settings(_Section, frozen=True):
     node: NodeSettings = NodeSettings()
     sandbox: SandboxSettings = SandboxSettings()
     runtimes: RuntimeSettings = RuntimeSettings()
+    images: ImageSettings = ImageSettings()
     environments: EnvironmentSettings = EnvironmentSettings()
     deliveries: DeliverySettings = DeliverySettings()
     lambda_: LambdaSettings = msgspec.field(default=LambdaSettings(), name="lambda")

@@ -22,6 +22,8 @@ from functory.runtimes.port import ReadyRuntime, RuntimeMissing, RuntimeMount, R
 
 LANG = "/var/lang"
 RUNTIME = "/var/runtime"
+_PROGRAMS = {"nodejs": ["node"], "ruby": ["ruby"]}
+"""What ``/var/lang/bin`` holds of an interpreter without a prefix of its own; Python's names have its version."""
 
 
 class Catalog:
@@ -116,7 +118,7 @@ class Catalog:
         """
         if interpreter.prefix is not None:
             return interpreter.prefix
-        names = ["node"] if definition.language == "nodejs" else [f"python{definition.version}", "python3", "python"]
+        names = _PROGRAMS.get(definition.language) or [f"python{definition.version}", "python3", "python"]
         executable = interpreter.executable
         mark = hashlib.sha256(f"{executable}:{interpreter.version}".encode()).hexdigest()[:12]
         final = self.folder / "lang" / f"{definition.id}-{mark}"

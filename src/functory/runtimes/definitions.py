@@ -17,10 +17,10 @@ from typing import Any, Literal
 
 import msgspec
 
-Language = Literal["python", "nodejs", "java", "provided"]
+Language = Literal["python", "nodejs", "java", "ruby", "provided"]
 Standby = Literal["", "any", "memory"]
 
-NAMES: Mapping[Language, str] = {"python": "Python", "nodejs": "Node.js", "java": "Java", "provided": ""}
+NAMES: Mapping[Language, str] = {"python": "Python", "nodejs": "Node.js", "java": "Java", "ruby": "Ruby", "provided": ""}
 
 FOLDER = Path(__file__).parent / "definitions"
 
@@ -82,7 +82,8 @@ class Definition:
     Attributes:
         id: Lambda's identifier.
         language: what kind of runtime it is.
-        version: of the interpreter: ``3.12`` (major.minor) for Python, ``22`` (major) for Node.js and Java, ``""`` for none.
+        version: of the interpreter: ``3.12`` (major.minor) for Python and Ruby, ``22`` (major) for the others, ``""`` for
+            none.
         argv: see `port.ReadyRuntime`.
         env: see `port.ReadyRuntime`.
         entrypoints: see `port.ReadyRuntime`.

@@ -30,8 +30,19 @@ _PYTHON_PROBE = (
     "import sys,json;print(json.dumps(["
     "'%d.%d.%d'%sys.version_info[:3],sys.base_prefix,sys.implementation.name,sys.version_info[3],getattr(sys,'abiflags','')]))"
 )
+_RUBY_PROBE = "require 'rbconfig'; puts RUBY_VERSION, RUBY_ENGINE, RbConfig::CONFIG['prefix'], RbConfig.ruby"
 _JAVA_FACTS = ("java.home", "java.version", "java.specification.version", "java.vm.name")
-_FOREIGN = ("PYTHON", "NODE_", "VIRTUAL_ENV", "JAVA_TOOL_OPTIONS", "_JAVA_OPTIONS", "JDK_JAVA_OPTIONS")
+_FOREIGN = (
+    "PYTHON",
+    "NODE_",
+    "VIRTUAL_ENV",
+    "RUBY",
+    "GEM_",
+    "BUNDLE_",
+    "JAVA_TOOL_OPTIONS",
+    "_JAVA_OPTIONS",
+    "JDK_JAVA_OPTIONS",
+)
 """Variables that would change what an interpreter says of itself."""
 
 
@@ -100,7 +111,7 @@ class Places:
 
 def search(definition: Definition, places: Places) -> Search:
     """Look for the interpreter of ``definition``. Blocks: executes what it finds."""
-    find = {"python": _pythons, "nodejs": _nodes, "java": _javas}[definition.language]
+    find = {"python": _pythons, "nodejs": _nodes, "java": _javas, "ruby": _rubies}[definition.language]
     rejected = []
     for outcome in find(definition, places):
         if isinstance(outcome, Interpreter):
@@ -139,6 +150,17 @@ def _javas(definition: Definition, places: Places) -> Iterator[Interpreter | str
         roots += named
     for candidate in _existing([*(root / "bin/java" for root in roots), *(folder / "java" for folder in places.path)]):
         yield check_java(candidate, definition.version)
+
+
+def _rubies(definition: Definition, places: Places) -> Iterator[Interpreter | str]:
+    names = (f"ruby{definition.version}", "ruby")
+    own = _newest(places.installed.glob(f"{definition.id}-*"))
+    rbenv = _newest((places.home / ".rbenv/versions").glob(f"{definition.version}.*"))
+    candidates = [root / "bin/ruby" for root in own]
+    candidates += [folder / name for folder in places.path for name in names]
+    candidates += [root / "bin/ruby" for root in rbenv]
+    for candidate in _existing(candidates):
+        yield check_ruby(candidate, definition.version, places.home)
 
 
 def _jvm_folders(environ: Mapping[str, str], home: Path) -> tuple[Path, ...]:
@@ -204,6 +226,25 @@ def check_java(candidate: Path, version: str) -> Interpreter | str:
     prefix = Path(home).resolve()
     needed = [prefix / "bin/java", prefix / "lib/server/libjvm.so", prefix / "lib/modules", prefix / "lib/rt.jar"]
     return _unreadable(prefix, needed) or Interpreter(version=exact, executable=prefix / "bin/java", prefix=prefix)
+
+
+def check_ruby(candidate: Path, version: str, home: Path) -> Interpreter | str:
+    """Execute ``candidate``; the interpreter behind it, or why it will not do."""
+    answer = _ask([str(candidate), "--disable-gems", "-e", _RUBY_PROBE]).splitlines()
+    if len(answer) != 4:
+        return f"{candidate} does not run"
+    exact, engine, base, program = answer
+    if engine != "ruby":
+        return f"{candidate} is {engine} {exact}, not the usual Ruby"
+    if exact.rpartition(".")[0] != version:
+        return f"{candidate} is Ruby {exact}"
+    prefix, executable = Path(base).resolve(), Path(program)
+    if prefix == SYSTEM:
+        return Interpreter(version=exact, executable=executable, prefix=None)
+    if prefix in (Path("/"), home, home / ".local"):
+        return f"{candidate}: its prefix {prefix} holds more than the interpreter and cannot be given to functions"
+    needed = [executable, *prefix.glob(f"lib/ruby/{version}.0"), *prefix.glob("lib/libruby*")]
+    return _unreadable(prefix, needed) or Interpreter(version=exact, executable=executable, prefix=prefix)
 
 
 def _ask(argv: list[str], *, stderr: bool = False) -> str:

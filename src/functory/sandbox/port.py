@@ -62,12 +62,16 @@ class SandboxSpec:
         mounts: in order; ``/var/task``, ``/var/runtime``, ``/var/lang``, ``/opt`` and configured folders (``/mnt/x``).
         limits: see `Limits`.
         aws_endpoint: whether the node's AWS endpoint shall be reachable inside (`Sandbox.aws_listener`).
+        root: folder that becomes the root, seen read-only; None for the driver's own. Only drivers with
+            `Capabilities.own_root` take one. It has ``/proc``, ``/dev``, ``/tmp``, ``/mnt`` and the files
+            ``/etc/hosts`` and ``/etc/resolv.conf``, none of them a link; places for other mounts are made in it.
     """
 
     id: str
     mounts: tuple[Mount, ...]
     limits: Limits = field(default_factory=Limits)
     aws_endpoint: bool = True
+    root: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +116,7 @@ class Capabilities:
     private_network: bool
     freeze: bool
     standby: bool = False
+    own_root: bool = False
     notes: tuple[str, ...] = ()
 
 

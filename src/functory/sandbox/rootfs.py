@@ -11,6 +11,7 @@ visible. ``/dev/shm`` is absent, as on AWS. ``/bin/sh`` is bash, as on Amazon Li
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import shutil
@@ -38,6 +39,7 @@ _DEVICE_LINKS = {
     "stdout": "/proc/self/fd/1",
     "stderr": "/proc/self/fd/2",
 }
+_NETWORK_FILES = ("etc/hosts", "etc/resolv.conf")
 _BIND = linux.MS_NOSUID | linux.MS_NODEV
 
 ETC_FILES = {
@@ -63,6 +65,7 @@ class RootTemplates:
         self.folder = folder
         self._host = host
         self._making = threading.Lock()
+        self._images: set[Path] = set()
         self.notes: tuple[str, ...] = ()
 
     @property
@@ -112,9 +115,40 @@ class RootTemplates:
                 self._make(root, [*STANDARD_TARGETS, *extra])
         return root
 
+    def root_of_image(self, image: Path, targets: Iterable[str]) -> Path:
+        """The root of a container image: its folder, read-only, with our network files. Blocks.
+
+        Args:
+            image: see `SandboxSpec.root`.
+            targets: where something will be mounted; made in ``image`` where missing.
+
+        Raises:
+            OSError: it could not be made, or a target leads through a link of the image.
+        """
+        wanted = sorted(set(targets))
+        key = hashlib.sha256("\0".join([str(image), *wanted]).encode()).hexdigest()[:16]
+        root = self.folder / f"image-{key}"
+        network_files = [self.root_for(()) / name for name in _NETWORK_FILES]
+        with self._making:
+            if root not in self._images:
+                for target in wanted:
+                    _make_target(image, target)
+                root.mkdir(exist_ok=True)
+                try:
+                    linux.bind(image, root, read_only=True, extra=_BIND)
+                    for file, name in zip(network_files, _NETWORK_FILES, strict=True):
+                        linux.bind(file, root / name, read_only=True, extra=_BIND)
+                except OSError:
+                    linux.detach(root)
+                    raise
+                self._images.add(root)
+        return root
+
     def close(self) -> None:
         """Unmount everything; fine when nothing is mounted."""
         for folder in self.folder.glob("root-*/usr"):
+            linux.detach(folder)
+        for folder in self.folder.glob("image-*"):
             linux.detach(folder)
         linux.detach(self.folder)
 
@@ -171,6 +205,18 @@ def _make_folder(root: Path, name: str) -> None:
         path = path / part
         path.mkdir(exist_ok=True)
         path.chmod(0o755)
+
+
+def _make_target(image: Path, target: str) -> None:
+    """Make a folder inside an image, never through one of its links."""
+    path = image
+    for part in target.strip("/").split("/"):
+        path = path / part
+        if path.is_symlink():
+            raise NotADirectoryError(errno.ENOTDIR, "a link of the image is in the way", target)
+        if not path.is_dir():
+            path.mkdir()
+            path.chmod(0o755)
 
 
 def _make_etc(etc: Path, host_etc: Path) -> None:

@@ -40,6 +40,7 @@ def test_the_identifiers_are_in_the_order_people_expect() -> None:
         "provided.al2",
         "provided.al2023",
         *(f"python3.{minor}" for minor in range(9, 16)),
+        *("ruby3.2", "ruby3.3", "ruby3.4", "ruby4.0"),
     ]
 
 
@@ -68,6 +69,18 @@ def test_java_gets_awss_variables_and_options_of_its_version(runtime: str) -> No
     assert ("open-modules" in features) == (int(definition.version) >= 11)
     assert ("first-tier" in features) == (int(definition.version) >= 17)
     assert {f"com.amazonaws:aws-lambda-java-{name}" for name in ("core", "serialization")} <= set(definition.pack)
+
+
+@pytest.mark.parametrize("version", ["3.2", "3.3", "3.4", "4.0"])
+def test_ruby_gets_awss_variables(version: str) -> None:
+    seen = shown(f"ruby{version}")
+    assert seen["AWS_EXECUTION_ENV"] == f"AWS_Lambda_ruby{version}"
+    assert seen["GEM_HOME"] == "/var/runtime"
+    folders = [f"/var/task/vendor/bundle/ruby/{version}.0", f"/opt/ruby/gems/{version}.0", "/var/runtime"]
+    assert seen["GEM_PATH"] == ":".join([*folders, f"/var/runtime/ruby/{version}.0"])
+    assert seen["RUBYLIB"] == "/var/task:/var/runtime/lib:/opt/ruby/lib"
+    assert seen["PATH"] == f"/var/lang/bin:{MANAGED['PATH']}"
+    assert SHELL.items() <= seen.items()
 
 
 def test_custom_runtimes_get_awss_variables() -> None:

@@ -78,6 +78,18 @@ def test_a_java_that_does_not_know_hotspots_options_is_not_taken(tmp_path: Path)
     assert looked.rejected == (f"{home}/bin/java is Eclipse OpenJ9 VM, not HotSpot",)
 
 
+def test_a_ruby_is_taken_by_its_minor_version(tmp_path: Path) -> None:
+    definition = load_all()["ruby3.3"]
+    prefix = tmp_path / "path"
+    answer = [str(prefix), str(prefix / "bin/ruby")]
+    program(prefix / "bin/ruby", "\n".join(["3.3.6", "ruby", *answer]))
+    assert search(definition, places(tmp_path, prefix / "bin")).found == Interpreter("3.3.6", prefix / "bin/ruby", prefix)
+    program(prefix / "bin/ruby", "\n".join(["3.1.2", "ruby", *answer]))
+    assert search(definition, places(tmp_path, prefix / "bin")).rejected == (f"{prefix}/bin/ruby is Ruby 3.1.2",)
+    program(prefix / "bin/ruby", "\n".join(["3.3.6", "jruby", *answer]))
+    assert "is jruby 3.3.6" in search(definition, places(tmp_path, prefix / "bin")).rejected[0]
+
+
 def test_a_python_is_taken_by_what_it_says_of_itself(tmp_path: Path) -> None:
     python(tmp_path / "here")
     found = search(PYTHON, places(tmp_path, tmp_path / "here/bin")).found

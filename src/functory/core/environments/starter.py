@@ -7,6 +7,7 @@ init is an `InitFailure`.
 
 from __future__ import annotations
 
+import asyncio
 import functools
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,17 +15,18 @@ from pathlib import Path
 
 import msgspec
 
-from functory.core.environments import failures, platform_events
+from functory.core.environments import failures, image_start, platform_events
 from functory.core.environments.entrypoint import refusal as entrypoint_refusal
 from functory.core.environments.environment import Environment, InitFailure
 from functory.core.environments.extension_processes import find_extensions, launch_when_registered, start_extensions
 from functory.core.environments.freezer import Freezer
+from functory.core.environments.image_start import ImageRefused, ImageStart
 from functory.core.environments.log_stream import LogStream, stream_name
 from functory.core.environments.port import ArtifactSource, CredentialSource, EndpointHost, RuntimeApiHost
 from functory.core.environments.standby import Standby, Standbys
 from functory.core.environments.telemetry import Telemetry
 from functory.core.environments.variables import Surroundings, expand, places, variables
-from functory.core.functions.model import FunctionVersion
+from functory.core.functions.model import FunctionVersion, ImageOverrides
 from functory.core.invocations.log_sink import LogSink
 from functory.kernel import log as module_log
 from functory.kernel.clock import Clock
@@ -84,6 +86,21 @@ class StartRefused(FunctoryError):  # noqa: N818  reads as what it is
         self.log = log
 
 
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What is settled before a sandbox is chosen."""
+
+    version: FunctionVersion
+    runtime: ReadyRuntime
+    argv: tuple[str, ...]
+    log: LogStream
+    phase: str
+    image: ImageStart | None
+    extensions: Sequence[Path]
+    on_idle: Callable[[Environment], None]
+    on_end: Callable[[Environment], None]
+
+
 class Starter:
     """See the module.
 
@@ -120,8 +137,9 @@ class Starter:
         """
         near = self._with
         log = LogStream(version, stream_name(version, near.clock.epoch_s(), near.ids), near.sink, near.clock)
+        image = await self._image(version, version.image, log) if version.image is not None else None
         try:
-            runtime = await near.runtimes.resolve(version.runtime)
+            runtime = image.runtime if image else await near.runtimes.resolve(version.runtime)
         except RuntimeMissing as error:
             raise StartRefused("Runtime.Unavailable", str(error), log) from error
         code = await near.artifacts.unpack(version.code_key)
@@ -130,47 +148,44 @@ class Starter:
         if refusal:
             _tell_init_start(log, version, runtime, phase)
             raise StartRefused("Runtime.InvalidEntrypoint", refusal, log)
-        begin = functools.partial(self._begin, version, runtime, argv, log, phase, on_idle, on_end)
-        own = _mounts(code, layers)
-        extensions = find_extensions(own)
-        needs_own = bool(extensions) or phase != "init"  # an init that failed is not repeated on another bet
-        standby = None if needs_own else self._standbys.take(version, runtime)
+        spec = self._spec(version, runtime, _mounts(code, layers))
+        spec = image.adapt_spec(spec) if image else spec
+        extensions = find_extensions(image.mounts if image else spec.mounts)
+        plan = _Plan(version, runtime, argv, log, phase, image, extensions, on_idle, on_end)
+        # an init that failed is not repeated on another bet
+        standby = self._standbys.take(version, runtime) if phase == "init" and not extensions else None
         if standby is not None:
             try:
-                return await begin(standby.sandbox, functools.partial(_specialize, standby, own, _limits(version)))
+                return await self._begin(
+                    plan, standby.sandbox, functools.partial(_specialize, standby, _mounts(code, layers), spec.limits)
+                )
             except (SandboxError, OSError) as error:
                 self._log.warning("standby_not_used", sandbox=standby.sandbox.id, reason=str(error))
-        sandbox = await near.driver.prepare(self._spec(version, runtime, own))
-        return await begin(sandbox, sandbox.launch, extensions)
+        sandbox = await near.driver.prepare(spec)
+        return await self._begin(plan, sandbox, sandbox.launch)
 
     async def _begin(
-        self,
-        version: FunctionVersion,
-        runtime: ReadyRuntime,
-        argv: tuple[str, ...],
-        log: LogStream,
-        phase: str,
-        on_idle: Callable[[Environment], None],
-        on_end: Callable[[Environment], None],
-        sandbox: Sandbox,
-        go: Callable[[Command, OutputSink, OutputSink], Awaitable[None]],
-        extensions: Sequence[Path] = (),
+        self, plan: _Plan, sandbox: Sandbox, go: Callable[[Command, OutputSink, OutputSink], Awaitable[None]]
     ) -> Environment:
         """Serve a sandbox and let what is in it begin with the function; on failure the sandbox is disposed of."""
-        near = self._with
+        near, version, runtime, log, image = self._with, plan.version, plan.runtime, plan.log, plan.image
         environment: Environment | None = None
         try:
             freezer = Freezer(sandbox, self._freeze_after_s(), self._tasks)
             telemetry = Telemetry(sandbox, log, self._tasks)
-            environment = Environment(version, sandbox, log, near.clock, near.ids, freezer, telemetry, on_idle, on_end)
+            environment = Environment(
+                version, sandbox, log, near.clock, near.ids, freezer, telemetry, plan.on_idle, plan.on_end
+            )
             environment.closers.append(await near.runtime_api.serve(sandbox.runtime_listener, environment))
             if sandbox.aws_listener is not None:
                 environment.closers.append(await near.endpoint.serve(sandbox.aws_listener))
-            _tell_init_start(log, version, runtime, phase)
-            command = await self._command(version, runtime, argv, sandbox, log)
+            if image is None:
+                _tell_init_start(log, version, runtime, plan.phase)
+            command = await self._command(version, runtime, plan.argv, sandbox, log)
+            command = image.adapt_command(command, version) if image else command
             environment.launched()
-            if extensions:
-                await start_extensions(environment, extensions, command.env)
+            if plan.extensions:
+                await start_extensions(environment, plan.extensions, command.env)
             else:
                 await go(command, log.output, log.telemetry)
         except BaseException:
@@ -178,9 +193,21 @@ class Starter:
                 environment.stop_serving()
             await sandbox.dispose()
             raise
-        held = command if extensions else None
+        held = command if plan.extensions else None
         self._tasks.spawn(_watch(environment, held), f"environment {sandbox.id}")
         return environment
+
+    async def _image(self, version: FunctionVersion, overrides: ImageOverrides, log: LogStream) -> ImageStart:
+        """How a container image is started.
+
+        Raises:
+            StartRefused: it cannot be.
+        """
+        folder = await self._with.artifacts.unpack(version.code_key)
+        try:
+            return await asyncio.to_thread(image_start.judge, version, overrides, folder)
+        except ImageRefused as error:
+            raise StartRefused(error.error_type, str(error), log) from error
 
     @staticmethod
     async def initialize(environment: Environment, phase: str, limit_s: float) -> InitFailure | None:
@@ -209,7 +236,13 @@ class Starter:
         return SandboxSpec(
             id=f"fn-{near.ids.hex(16)}",
             mounts=(*own, *(Mount(mount.source, mount.target) for mount in runtime.mounts), *near.mounts),
-            limits=_limits(version),
+            limits=Limits(
+                memory_mib=version.memory_mib,
+                vcpu=max(INIT_VCPU, version.memory_mib / MIB_PER_VCPU),
+                tmp_mib=version.ephemeral_mib,
+                processes=PROCESSES,
+                open_files=OPEN_FILES,
+            ),
         )
 
     async def _command(
@@ -237,17 +270,6 @@ class Starter:
         )
         values = places(sandbox.paths)
         return Command(tuple(expand(part, values) for part in argv), env, values["task"])
-
-
-def _limits(version: FunctionVersion) -> Limits:
-    """What the function may use while it initialises."""
-    return Limits(
-        memory_mib=version.memory_mib,
-        vcpu=max(INIT_VCPU, version.memory_mib / MIB_PER_VCPU),
-        tmp_mib=version.ephemeral_mib,
-        processes=PROCESSES,
-        open_files=OPEN_FILES,
-    )
 
 
 async def _specialize(

@@ -9,6 +9,21 @@ LATEST = "$LATEST"
 
 
 @dataclass(frozen=True, slots=True)
+class ImageOverrides:
+    """What a function of a container image changes of the image's own settings; None keeps the image's.
+
+    Attributes:
+        entry_point: ImageConfig.EntryPoint.
+        command: ImageConfig.Command.
+        working_directory: ImageConfig.WorkingDirectory.
+    """
+
+    entry_point: tuple[str, ...] | None = None
+    command: tuple[str, ...] | None = None
+    working_directory: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class FunctionVersion:
     """One version of a function (``$LATEST`` included), ready to be run.
 
@@ -35,6 +50,7 @@ class FunctionVersion:
         system_log_level: with JSON: DEBUG, INFO, WARN, else ``""``.
         custom_log_group: whether LoggingConfig named the group (changes the stream's name).
         dead_letter_arn: DeadLetterConfig.TargetArn or ``""``.
+        image: set for a container image; ``code_key`` is its digest then, ``runtime`` and ``handler`` are ``""``.
         layer_keys: blob keys of the layers' zips, in the order of ``Layers``: later ones override earlier ones in ``/opt``.
     """
 
@@ -57,6 +73,7 @@ class FunctionVersion:
     system_log_level: str = ""
     custom_log_group: bool = False
     dead_letter_arn: str = ""
+    image: ImageOverrides | None = None
     layer_keys: tuple[str, ...] = ()
 
     @property

@@ -68,7 +68,13 @@ class OciDriver:
         self._was_subreaper = False
         self._shared: Shared | None = None
         self.capabilities = Capabilities(
-            isolation=True, memory_limit=False, cpu_limit=False, tmp_limit=True, private_network=True, freeze=False
+            isolation=True,
+            memory_limit=False,
+            cpu_limit=False,
+            tmp_limit=True,
+            private_network=True,
+            freeze=False,
+            own_root=True,
         )
 
     async def start(self) -> None:
@@ -241,5 +247,6 @@ def _capabilities(shared: Shared) -> Capabilities:
         private_network=True,
         freeze="freezer" in controllers,
         standby=True,
+        own_root=True,
         notes=tuple(notes),
     )

@@ -118,7 +118,9 @@ class OciSandbox:
         self._network = network.create(aws_endpoint=self._spec.aws_endpoint)
         self._folder.mkdir(parents=True, mode=0o755)
         self._tmp = self._make_tmp()
-        self._root = self._shared.roots.root_for(mount.target for mount in self._spec.mounts)
+        targets = [mount.target for mount in self._spec.mounts]
+        image = self._spec.root
+        self._root = self._shared.roots.root_of_image(image, targets) if image else self._shared.roots.root_for(targets)
         mounts = tuple(self._mapped(number, mount) for number, mount in enumerate(self._spec.mounts))
         self._spec = dataclasses.replace(self._spec, mounts=mounts)
 

@@ -97,6 +97,8 @@ class ProcessDriver:
             raise SandboxError("the process driver is not started")
         if not _ID.fullmatch(spec.id) or spec.id in self._sandboxes:
             raise SandboxError(f"sandbox id {spec.id!r}: must be 1 to 64 of a-z, 0-9 and -, and not in use")
+        if spec.root is not None:
+            raise SandboxError("container images need the oci driver: without isolation there is only the host's root")
         check_mounts(spec.mounts)
         folder = self._run_dir / "sandboxes" / spec.id
         try:

@@ -9,10 +9,10 @@ from sqlalchemy import Connection
 
 from functory.core.calls import CallContext
 from functory.core.functions.names import FunctionRef
-from functory.services.lambda_ import errors, layers_rules, names, rows, rules, view
+from functory.services.lambda_ import errors, images, layers_rules, names, rows, rules, view
 from functory.services.lambda_.configuration import check_idle, key_of, need_latest
 from functory.services.lambda_.packages import check_storage
-from functory.services.lambda_.records import Code, Stamp, VersionRecord
+from functory.services.lambda_.records import Code, Config, Image, Stamp, VersionRecord
 from functory.services.lambda_.room import Room
 from functory.services.lambda_.versions import publish
 
@@ -30,16 +30,27 @@ class CodeApi:
         rules.refuse_unsupported("UpdateFunctionCode", params)
         if "Architectures" in params:
             rules.architecture(params["Architectures"], room.machine)
-        content = rules.check_zip(params.get("ZipFile"))
+        latest = await room.store.read(lambda conn: need_latest(conn, ref))
+        is_image = latest.config.image is not None
+        images.check_update(params, image=is_image)
         if params.get("DryRun"):
-            code = await room.packages.judged(content)
-            latest = await room.store.read(lambda conn: _checked(conn, ref, params, code))
-            return view.configuration(msgspec.structs.replace(latest, code=code))
+            return await self._dry_run(ref, params, image=is_image)
         stamp = room.stamp()
-        async with room.packages.stored(content) as code:
-            record = await room.commits.commit(key_of(ref), lambda conn: _update(conn, ref, params, code, stamp))
+        async with images.incoming(room, params, image=is_image) as (code, image):
+            record = await room.commits.commit(key_of(ref), lambda conn: _update(conn, ref, params, code, image, stamp))
         room.nudge()
         return view.configuration(record, record.version if params.get("Publish") else "")
+
+    async def _dry_run(self, ref: FunctionRef, params: dict[str, Any], *, image: bool) -> dict[str, Any]:
+        """What the configuration would be."""
+        room = self._room
+        found: Image | None = None
+        if image:
+            code, found = await images.resolved(room.images, params["ImageUri"])
+        else:
+            code = await room.packages.judged(rules.check_zip(params.get("ZipFile")))
+        latest = await room.store.read(lambda conn: _checked(conn, ref, params, code))
+        return view.configuration(msgspec.structs.replace(latest, code=code, config=_config(latest, params, found)))
 
 
 def _checked(conn: Connection, ref: FunctionRef, params: dict[str, Any], code: Code) -> VersionRecord:
@@ -47,17 +58,26 @@ def _checked(conn: Connection, ref: FunctionRef, params: dict[str, Any], code: C
     latest = need_latest(conn, ref)
     rules.check_revision(params.get("RevisionId"), latest.revision_id)
     check_idle(latest)
+    images.check_update(params, image=latest.config.image is not None)  # it may be another function of that name by now
     check_storage(conn, ref.account_id, ref.region, code)
     layers_rules.check_sizes(latest.config.layers, code.unzipped_bytes)
     return latest
 
 
-def _update(conn: Connection, ref: FunctionRef, params: dict[str, Any], code: Code, stamp: Stamp) -> VersionRecord:
+def _config(latest: VersionRecord, params: dict[str, Any], image: Image | None) -> Config:
+    """The configuration after the update: architecture and, of an image, its address; its ImageConfig stays."""
+    changes: dict[str, Any] = {"architecture": params.get("Architectures", [latest.config.architecture])[0]}
+    if image is not None and latest.config.image is not None:
+        changes["image"] = msgspec.structs.replace(latest.config.image, uri=image.uri, resolved_uri=image.resolved_uri)
+    return msgspec.structs.replace(latest.config, **changes)
+
+
+def _update(
+    conn: Connection, ref: FunctionRef, params: dict[str, Any], code: Code, image: Image | None, stamp: Stamp
+) -> VersionRecord:
     latest = _checked(conn, ref, params, code)
     rows.touch_packages(conn, [latest.code.key, latest.live_code_key], stamp.now)
-    architecture = params.get("Architectures", [latest.config.architecture])[0]
-    config = msgspec.structs.replace(latest.config, architecture=architecture)
-    record = latest.changed(stamp, code=code, config=config)
+    record = latest.changed(stamp, code=code, config=_config(latest, params, image))
     rows.put_version(conn, record)
     if not params.get("Publish"):
         return record

@@ -13,10 +13,10 @@ from functory.aws import model
 from functory.core.calls import CallContext
 from functory.core.functions.model import LATEST
 from functory.core.functions.names import FunctionRef
-from functory.services.lambda_ import errors, layers, layers_rules, names, rows, rules, view
+from functory.services.lambda_ import errors, images, layers, layers_rules, names, rows, rules, view
 from functory.services.lambda_.lifecycle import State, UpdateStatus
 from functory.services.lambda_.log_rules import logging_changes
-from functory.services.lambda_.records import Code, Config, VersionRecord
+from functory.services.lambda_.records import Code, Config, Image, VersionRecord
 from functory.services.lambda_.room import Room
 
 
@@ -61,10 +61,11 @@ def new_config(params: Mapping[str, Any], room: Room) -> Config:
     Raises:
         AwsError: it cannot be.
     """
-    rules.check_entry(params.get("Runtime"), params.get("Handler"))
+    if not images.is_image(params):
+        rules.check_entry(params.get("Runtime"), params.get("Handler"))
     check_runtime(params, room)
     bare = Config(
-        runtime=params["Runtime"],
+        runtime=params.get("Runtime", ""),
         role=params["Role"],
         architecture=rules.architecture(params.get("Architectures"), room.machine),
     )
@@ -99,9 +100,22 @@ def changed_config(config: Config, params: Mapping[str, Any]) -> Config:
         changes |= logging_changes(params["LoggingConfig"], config)
     if "VpcConfig" in params:
         changes["vpc_shown"] = True
+    if config.image is not None:
+        changes["image"] = images.configured(config.image, params.get("ImageConfig"))
     result = msgspec.structs.replace(config, **changes)
     rules.check_sizes(result.memory_mib, result.timeout_s, result.ephemeral_mib)
     return result
+
+
+def with_image(config: Config, image: Image | None, params: Mapping[str, Any]) -> Config:
+    """A configuration of a function whose code is this image, or a zip.
+
+    Raises:
+        AwsError: the ImageConfig cannot be.
+    """
+    if image is None:
+        return config
+    return msgspec.structs.replace(config, image=images.configured(image, params.get("ImageConfig")))
 
 
 def layered(conn: Connection, ctx: CallContext, config: Config, params: Mapping[str, Any], code: Code) -> Config:
@@ -157,6 +171,7 @@ class ConfigurationApi:
             latest = need_latest(conn, ref)
             rules.check_revision(params.get("RevisionId"), latest.revision_id)
             check_idle(latest)
+            images.check_members(params, {}, image=latest.config.image is not None)
             config = layered(conn, ctx, changed_config(latest.config, params), params, latest.code)
             record = latest.changed(stamp, config=config)
             rows.touch_packages(conn, [layer.key for layer in latest.config.layers], stamp.now)

@@ -9,9 +9,9 @@ from sqlalchemy import Connection
 from functory.core.calls import CallContext
 from functory.core.functions.model import LATEST
 from functory.core.functions.names import FunctionRef, is_version_number
-from functory.services.lambda_ import errors, names, rows, rules, view
+from functory.services.lambda_ import errors, images, names, rows, rules, view
 from functory.services.lambda_.concurrency import view_of
-from functory.services.lambda_.configuration import key_of, layered, need_latest, new_config
+from functory.services.lambda_.configuration import key_of, layered, need_latest, new_config, with_image
 from functory.services.lambda_.packages import check_storage
 from functory.services.lambda_.paging import decode_marker, page, page_size
 from functory.services.lambda_.records import FunctionRecord, VersionRecord, created
@@ -37,12 +37,14 @@ class FunctionsApi:
         room = self._room
         ref = names.resolve_new(ctx, params["FunctionName"])
         rules.refuse_unsupported("CreateFunction", params)
-        config = new_config(params, room)
+        is_image = images.is_image(params)
+        images.check_members(params, params["Code"], image=is_image)
+        bare = new_config(params, room)
         tags = dict(params.get("Tags") or {})
         rules.check_tags(tags)
-        content = rules.check_zip(params["Code"].get("ZipFile"))
         stamp = room.stamp()
-        async with room.packages.stored(content) as code:
+        async with images.incoming(room, params["Code"], image=is_image) as (code, image):
+            config = with_image(bare, image, params)
 
             def work(conn: Connection) -> VersionRecord:
                 if rows.get_function(conn, key_of(ref)) is not None:
@@ -73,7 +75,7 @@ class FunctionsApi:
         location = self._room.links.make(ctx.endpoint, record.code.key, self._room.clock.epoch_s())
         result: dict[str, Any] = {
             "Configuration": view.configuration(record, ref.qualifier),
-            "Code": {"RepositoryType": "S3", "Location": location},
+            "Code": view.code_location(record, location),
         }
         if concurrency := view_of(function):
             result["Concurrency"] = concurrency

@@ -51,11 +51,17 @@ class Packages:
             AwsError: it cannot be used; nothing was stored.
         """
         code = await self.judged(content)
+        async with self.kept(code):
+            await self._artifacts.put(content)
+            yield code
+
+    @contextlib.asynccontextmanager
+    async def kept(self, code: Code) -> AsyncIterator[None]:
+        """Keep code from collection while the caller stores it and commits what refers to it."""
         async with self._artifacts.hold(code.key):
             now = self._clock.epoch_s()
             await self._store.write(lambda conn: rows.touch_packages(conn, [code.key], now))
-            await self._artifacts.put(content)
-            yield code
+            yield
 
 
 def check_storage(conn: Connection, account_id: str, region: str, code: Code) -> None:

@@ -1,9 +1,9 @@
 """The reconciler that makes changed versions ready to run.
 
 **Theory.** Creating or changing a function commits a row that says *Pending* or *InProgress* and answers; this job finds
-such rows, unpacks the code, merges the layers, and commits the end: *Active*, *Successful* or *Failed*. All it needs is in
-the rows, so a node that was killed picks up where it was. A row that changed meanwhile (another revision) is left for the
-next round. Environments of the code before are told to end only after the new one was committed.
+such rows, unpacks the code (fetches the image), merges the layers, and commits the end: *Active*, *Successful* or *Failed*.
+All it needs is in the rows, so a node that was killed picks up where it was. A row that changed meanwhile (another
+revision) is left for the next round. Environments of the code before are told to end only after the new one was committed.
 
 Whether the runtime is on this machine is not asked here: it may be installed at any time, and each invocation finds out.
 
@@ -21,12 +21,14 @@ from sqlalchemy import Connection
 
 from functory.core.artifacts.artifacts import Artifacts
 from functory.core.artifacts.errors import BadPackage
+from functory.core.artifacts.image_errors import ImageError
+from functory.core.artifacts.images import Images
 from functory.core.functions.model import LATEST
 from functory.core.invocations.port import Invoker
 from functory.kernel import log
 from functory.kernel.clock import Clock
 from functory.kernel.ids import Ids
-from functory.services.lambda_ import rows
+from functory.services.lambda_ import images, rows
 from functory.services.lambda_.commits import Commits
 from functory.services.lambda_.records import VersionRecord
 from functory.store.port import Store
@@ -51,6 +53,7 @@ class Preparer:
         store: Store,
         commits: Commits,
         artifacts: Artifacts,
+        images: Images,
         invoker: Invoker,
         ids: Ids,
         clock: Clock,
@@ -58,6 +61,7 @@ class Preparer:
         self._store = store
         self._commits = commits
         self._artifacts = artifacts
+        self._images = images
         self._invoker = invoker
         self._ids = ids
         self._clock = clock
@@ -91,10 +95,15 @@ class Preparer:
 
     async def _judge(self, record: VersionRecord) -> Verdict | None:
         """Do the work; None when the version can run."""
+        image = record.config.image
         try:
+            if image is not None:
+                await self._images.prepare(record.code.key, image.resolved_uri)
             await self._artifacts.unpack(record.code.key)
             if layers := [layer.key for layer in record.config.layers]:
                 await self._artifacts.merge(layers)
+        except ImageError as error:
+            return images.failure(error)
         except BadPackage as error:
             return "InvalidZipFileException", f"Lambda could not unzip the file: {error.detail}"
         except KeyError:

@@ -10,10 +10,35 @@ from typing import Any
 
 import msgspec
 
-from functory.core.functions.model import LATEST, FunctionVersion
+from functory.core.functions.model import LATEST, FunctionVersion, ImageOverrides
 from functory.core.functions.routes import Candidate, Readiness
 from functory.services.lambda_.layers_records import LayerUse
 from functory.services.lambda_.lifecycle import CREATING_CODE, CREATING_REASON, STATES, UPDATES, State, UpdateStatus
+
+
+class Image(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The container image of a version.
+
+    Attributes:
+        uri: ImageUri as given.
+        resolved_uri: the same by digest.
+        entry_point: of ImageConfig, None when not given; likewise the two others.
+    """
+
+    uri: str
+    resolved_uri: str
+    entry_point: list[str] | None = None
+    command: list[str] | None = None
+    working_directory: str | None = None
+
+    @property
+    def overrides(self) -> ImageOverrides:
+        """For the engine. AWS: an empty list or text counts as none given."""
+        return ImageOverrides(
+            tuple(self.entry_point) if self.entry_point else None,
+            tuple(self.command) if self.command else None,
+            self.working_directory or None,
+        )
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,6 +51,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         application_log_level: with JSON, else ``""``.
         system_log_level: with JSON, else ``""``.
         vpc_shown: whether an (empty) VpcConfig was given, which AWS then shows.
+        image: of a container image, None for a zip; ``runtime`` and ``handler`` are ``""`` then.
         layers: in order.
     """
 
@@ -43,6 +69,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     application_log_level: str = ""
     system_log_level: str = ""
     vpc_shown: bool = False
+    image: Image | None = None
     layers: tuple[LayerUse, ...] = ()
 
 
@@ -269,6 +296,7 @@ class VersionRecord(msgspec.Struct, frozen=True, kw_only=True):
             application_log_level=config.application_log_level,
             system_log_level=config.system_log_level,
             custom_log_group=config.log_group not in ("", default_group),
+            image=config.image.overrides if config.image else None,
             layer_keys=tuple(layer.key for layer in config.layers),
         )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from functory.core.artifacts.images import Images
 from functory.core.functions.catalogue import Functions
 from functory.core.invocations.port import Invoker
 from functory.kernel.clock import Clock
@@ -27,6 +28,7 @@ class Room:
         store: for reads; changes of functions go through `commits`.
         commits: see `Commits`.
         packages: see `Packages`.
+        images: container images of this node.
         functions: the catalogue in memory.
         invoker: the engine.
         runtimes: which runtimes exist.
@@ -42,6 +44,7 @@ class Room:
     store: Store
     commits: Commits
     packages: Packages
+    images: Images
     functions: Functions
     invoker: Invoker
     runtimes: RuntimeCatalog

@@ -120,7 +120,6 @@ _CONFIGURATION = (
     Unsupported("KMSKeyArn", _all_empty),
     Unsupported("TracingConfig.Mode", lambda value: value == "PassThrough", "Active"),
     Unsupported("FileSystemConfigs", _all_empty),
-    Unsupported("ImageConfig", _all_empty),
     Unsupported("SnapStart.ApplyOn", lambda value: value == "None", "PublishedVersions"),
     Unsupported("CapacityProviderConfig"),
     Unsupported("DurableConfig"),
@@ -128,14 +127,13 @@ _CONFIGURATION = (
     Unsupported("AcceleratorConfig"),
 )
 
-_SOURCES = ("S3Bucket", "S3Key", "S3ObjectVersion", "S3ObjectStorageMode", "ImageUri")
+_SOURCES = ("S3Bucket", "S3Key", "S3ObjectVersion", "S3ObjectStorageMode")
 
 UNSUPPORTED: Mapping[str, tuple[Unsupported, ...]] = {
     "CreateFunction": (
         *_CONFIGURATION,
         *(Unsupported(f"Code.{source}") for source in _SOURCES),
         Unsupported("Code.SourceKMSKeyArn", _all_empty),
-        Unsupported("PackageType", lambda value: value == "Zip", "Image"),
         Unsupported("CodeSigningConfigArn"),
         Unsupported("TenancyConfig"),
         Unsupported("PublishTo"),

@@ -9,6 +9,7 @@ from functools import partial
 from types import TracebackType
 
 from functory.core.artifacts.artifacts import Artifacts
+from functory.core.artifacts.images import Images
 from functory.core.calls import Operation
 from functory.core.functions.catalogue import Functions
 from functory.core.invocations.port import Invoker
@@ -60,6 +61,7 @@ class LambdaService:
         *,
         store: Store,
         artifacts: Artifacts,
+        images: Images,
         invoker: Invoker,
         async_events: AsyncEvents,
         reservations: Reservations,
@@ -75,7 +77,7 @@ class LambdaService:
         self.links = CodeLinks(link_secret)
         self._commits = Commits(store, self.functions)
         self._preparer = Preparer(
-            store=store, commits=self._commits, artifacts=artifacts, invoker=invoker, ids=ids, clock=clock
+            store=store, commits=self._commits, artifacts=artifacts, images=images, invoker=invoker, ids=ids, clock=clock
         )
         self._prepare = Job("lambda.prepare", self._preparer.run, every_s=_PREPARE_EVERY_S)
         self._sweep = Job("lambda.sweep", Sweeper(store=store, artifacts=artifacts, clock=clock).run, every_s=EVERY_S)
@@ -99,6 +101,7 @@ class LambdaService:
             store=store,
             commits=self._commits,
             packages=Packages(store, artifacts, clock),
+            images=images,
             functions=self.functions,
             invoker=invoker,
             runtimes=runtimes,

@@ -8,7 +8,7 @@ from typing import Any
 from functory.core.artifacts.package import code_sha256
 from functory.kernel.clock import iso_ms
 from functory.services.lambda_.lifecycle import UpdateStatus
-from functory.services.lambda_.records import AliasRecord, VersionRecord
+from functory.services.lambda_.records import AliasRecord, Image, VersionRecord
 
 
 def configuration(record: VersionRecord, qualifier: str = "") -> dict[str, Any]:
@@ -28,7 +28,8 @@ def configuration(record: VersionRecord, qualifier: str = "") -> dict[str, Any]:
         if record.update_reason:
             result["LastUpdateStatusReason"] = record.update_reason
             result["LastUpdateStatusReasonCode"] = record.update_reason_code
-    result["RuntimeVersionConfig"] = {"RuntimeVersionArn": _runtime_version_arn(record)}
+    if record.config.image is None:
+        result["RuntimeVersionConfig"] = {"RuntimeVersionArn": _runtime_version_arn(record)}
     return result
 
 
@@ -63,6 +64,8 @@ def summary(record: VersionRecord, qualifier: str = "") -> dict[str, Any]:
         result["Layers"] = [{"Arn": layer.arn, "CodeSize": layer.zipped_bytes} for layer in config.layers]
     if config.environment is not None:
         result["Environment"] = {"Variables": dict(config.environment)}
+    if config.image is not None:
+        _show_image(result, record, config.image)
     if config.vpc_shown:
         result["VpcConfig"] = {
             "SubnetIds": [],
@@ -79,6 +82,33 @@ def _logging(record: VersionRecord) -> dict[str, str]:
     if config.log_format == "JSON":
         shown |= {"ApplicationLogLevel": config.application_log_level, "SystemLogLevel": config.system_log_level}
     return shown
+
+
+def _show_image(result: dict[str, Any], record: VersionRecord, image: Image) -> None:
+    """AWS: an image has neither runtime nor handler, no code size, and its digest for a hash."""
+    del result["Runtime"], result["Handler"]
+    result |= {"PackageType": "Image", "CodeSize": 0, "CodeSha256": record.code.key}
+    shown = {
+        "EntryPoint": image.entry_point,
+        "Command": image.command,
+        "WorkingDirectory": image.working_directory,
+    }
+    given = {name: value for name, value in shown.items() if value}
+    if given:
+        result["ImageConfigResponse"] = {"ImageConfig": given}
+
+
+def code_location(record: VersionRecord, link: str) -> dict[str, Any]:
+    """``Code`` of GetFunction.
+
+    Args:
+        record: the version.
+        link: where a zip can be had.
+    """
+    image = record.config.image
+    if image is None:
+        return {"RepositoryType": "S3", "Location": link}
+    return {"RepositoryType": "ECR", "ImageUri": image.uri, "ResolvedImageUri": image.resolved_uri}
 
 
 def alias(record: AliasRecord) -> dict[str, Any]:
