@@ -42,6 +42,7 @@ missing_packages() {
   command -v curl >/dev/null || echo curl
   command -v bash >/dev/null || echo bash
   command -v mkfs.ext4 >/dev/null || echo e2fsprogs
+  command -v nft >/dev/null || echo nftables
   [ -e /etc/ssl/certs/ca-certificates.crt ] || echo ca-certificates
 }
 

@@ -9,7 +9,7 @@ from tests.house.sources import ROOT, allowed, name, tracked
 # Spelled so that this file does not hold what it forbids.
 MACHINE_PATHS = re.compile("|".join(rf"(?<![\w.$}}/-])/{folder}/" for folder in ("root", "work", "home", "Users", "farm")))
 REGISTRIES = re.compile("|".join(("index" + "-url", "find" + "-links", "trusted" + "-host", r"//pypi\.", r"//registry\.")))
-BINARY = {".png", ".zip", ".gz", ".whl", ".jar"}
+BINARY = {".dll", ".png", ".zip", ".gz", ".whl", ".jar"}
 
 
 def texts() -> dict[str, str]:

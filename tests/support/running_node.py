@@ -178,7 +178,7 @@ class Node:
 
     def __init__(self, data_dir: Path, driver: str, **settings: str) -> None:
         self.data_dir = data_dir
-        data_dir.mkdir(parents=True)
+        data_dir.mkdir(parents=True, exist_ok=True)
         environ = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "FUNCTORY_"))}
         environ["FUNCTORY_RUNTIMES_DIR"] = load().runtimes.dir
         environ |= {f"FUNCTORY_{name}": value for name, value in settings.items()}

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import os
+import tempfile
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +18,7 @@ import uvloop
 from functory.kernel.settings import SandboxSettings
 from functory.sandbox.drivers.oci import OciDriver
 from functory.sandbox.drivers.process import ProcessDriver
+from functory.sandbox.outbound import Wish
 from functory.sandbox.port import Command, Exit, Limits, Mount, Sandbox, SandboxDriver, SandboxError, SandboxSpec
 from functory.sandbox.probe import pick_driver
 from functory.sandbox.recovery import key_of
@@ -23,19 +26,30 @@ from functory.sandbox.recovery import key_of
 BASH = "/bin/bash"
 PYTHON = "/usr/bin/python3"
 PATH = "/usr/local/bin:/usr/bin:/bin"
+CGROUPS = Path("/sys/fs/cgroup")
 WAIT_S = 20.0
 
 
-def oci_driver(run_dir: Path) -> SandboxDriver:
-    """An ``oci`` driver on ``run_dir``; skips the test where none works."""
+def oci_driver(run_dir: Path, runtime: str = "auto", wish: Wish | None = None) -> OciDriver:
+    """An ``oci`` driver on ``run_dir``; skips the test where the runtime does not work."""
     if os.geteuid() != 0:
         pytest.skip("needs root")
-    try:
-        driver = asyncio.run(pick_driver(SandboxSettings(driver="oci"), run_dir))
-    except SandboxError as error:
-        pytest.skip(str(error))
+    found = _working_runtime(runtime)
+    if isinstance(found, str):
+        pytest.skip(found)
+    return OciDriver(found, run_dir, wish=wish)
+
+
+@functools.cache
+def _working_runtime(name: str) -> Path | str:
+    """The program, or why none works; probed once in a test run."""
+    with tempfile.TemporaryDirectory(prefix="functory-probe-") as folder:
+        try:
+            driver = asyncio.run(pick_driver(SandboxSettings(driver="oci", oci_runtime=name), Path(folder)))
+        except SandboxError as error:
+            return str(error)
     assert isinstance(driver, OciDriver)
-    return driver
+    return driver._runtime
 
 
 def process_driver(run_dir: Path) -> SandboxDriver:

@@ -46,11 +46,20 @@ class SandboxSettings(_Section, frozen=True):
 
     ``driver`` ``auto`` takes ``oci`` where it works and ``process`` otherwise; ``oci_runtime`` ``auto`` probes ``crun``,
     ``runc``. ``mounts`` are ``HOST:/mnt/name[:ro]``, seen by every function.
+
+    ``network``: what functions reach beyond their Runtime API and the AWS endpoint. ``nat``: everything outside, nothing on
+    this machine; ``none``: nothing; ``host``: this machine's own network without any separation, for development; ``auto``:
+    ``nat`` where it works, else ``none``. ``network_range``: private addresses for ``nat`` in CIDR notation, a /8 to a /20;
+    ``auto`` takes a /16 that the host has no route to. ``host_ports``: TCP ports of this machine's 127.0.0.1 that functions
+    reach as ``host.functory.internal`` with ``nat``.
     """
 
     driver: Literal["auto", "oci", "process"] = "auto"
     oci_runtime: str = "auto"
     mounts: tuple[str, ...] = ()
+    network: Literal["auto", "nat", "none", "host"] = "auto"
+    network_range: str = "auto"
+    host_ports: tuple[int, ...] = ()
 
 
 class RuntimeSettings(_Section, frozen=True):
@@ -201,6 +210,9 @@ def _check(settings: Settings) -> None:
         "listen.port must be 0..65535": 0 <= settings.listen.port <= 65535,
         "node.default_account must be 12 digits": len(settings.node.default_account) == 12
         and settings.node.default_account.isdigit(),
+        "sandbox.host_ports must be 1..65535": all(0 < port < 65536 for port in settings.sandbox.host_ports),
+        "sandbox.host_ports needs sandbox.network nat or auto": not settings.sandbox.host_ports
+        or settings.sandbox.network in {"auto", "nat"},
         "environments.idle_s must be positive": settings.environments.idle_s > 0,
         "environments.init_timeout_s must be positive": settings.environments.init_timeout_s > 0,
         "environments.parallel_starts must not be negative": settings.environments.parallel_starts >= 0,

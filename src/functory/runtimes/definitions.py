@@ -17,10 +17,17 @@ from typing import Any, Literal
 
 import msgspec
 
-Language = Literal["python", "nodejs", "java", "ruby", "provided"]
+Language = Literal["python", "nodejs", "java", "ruby", "dotnet", "provided"]
 Standby = Literal["", "any", "memory"]
 
-NAMES: Mapping[Language, str] = {"python": "Python", "nodejs": "Node.js", "java": "Java", "ruby": "Ruby", "provided": ""}
+NAMES: Mapping[Language, str] = {
+    "python": "Python",
+    "nodejs": "Node.js",
+    "java": "Java",
+    "ruby": "Ruby",
+    "dotnet": ".NET",
+    "provided": "",
+}
 
 FOLDER = Path(__file__).parent / "definitions"
 

@@ -85,6 +85,7 @@ class Places:
     nvm: Path
     home: Path
     jvms: tuple[Path, ...] = ()
+    dotnets: tuple[Path, ...] = ()
 
     @staticmethod
     def of(environ: Mapping[str, str], installed: Path) -> Places:
@@ -101,17 +102,18 @@ class Places:
             nvm=Path(environ.get("NVM_DIR") or home / ".nvm") / "versions/node",
             home=home,
             jvms=_jvm_folders(environ, home),
+            dotnets=_dotnet_folders(environ, home),
         )
 
     def fingerprint(self) -> tuple[int, ...]:
         """Changes when something is put into one of the places, or taken away."""
-        folders = (self.installed, *self.path, self.pyenv, self.uv, self.nvm, *self.jvms)
+        folders = (self.installed, *self.path, self.pyenv, self.uv, self.nvm, *self.jvms, *self.dotnets)
         return tuple(folder.stat().st_mtime_ns if folder.is_dir() else 0 for folder in folders)
 
 
 def search(definition: Definition, places: Places) -> Search:
     """Look for the interpreter of ``definition``. Blocks: executes what it finds."""
-    find = {"python": _pythons, "nodejs": _nodes, "java": _javas, "ruby": _rubies}[definition.language]
+    find = {"python": _pythons, "nodejs": _nodes, "java": _javas, "ruby": _rubies, "dotnet": _dotnets}[definition.language]
     rejected = []
     for outcome in find(definition, places):
         if isinstance(outcome, Interpreter):
@@ -161,6 +163,18 @@ def _rubies(definition: Definition, places: Places) -> Iterator[Interpreter | st
     candidates += [root / "bin/ruby" for root in rbenv]
     for candidate in _existing(candidates):
         yield check_ruby(candidate, definition.version, places.home)
+
+
+def _dotnets(definition: Definition, places: Places) -> Iterator[Interpreter | str]:
+    roots = [*_newest(places.installed.glob(f"{definition.id}-*")), *places.dotnets]
+    for candidate in _existing([*(root / "dotnet" for root in roots), *(folder / "dotnet" for folder in places.path)]):
+        yield check_dotnet(candidate, definition.version)
+
+
+def _dotnet_folders(environ: Mapping[str, str], home: Path) -> tuple[Path, ...]:
+    """Folders that hold .NET, all versions of it in one."""
+    own = [Path(environ["DOTNET_ROOT"])] if environ.get("DOTNET_ROOT", "").startswith("/") else []
+    return tuple(dict.fromkeys([*own, Path("/usr/lib/dotnet"), Path("/usr/share/dotnet"), home / ".dotnet"]))
 
 
 def _jvm_folders(environ: Mapping[str, str], home: Path) -> tuple[Path, ...]:
@@ -245,6 +259,22 @@ def check_ruby(candidate: Path, version: str, home: Path) -> Interpreter | str:
         return f"{candidate}: its prefix {prefix} holds more than the interpreter and cannot be given to functions"
     needed = [executable, *prefix.glob(f"lib/ruby/{version}.0"), *prefix.glob("lib/libruby*")]
     return _unreadable(prefix, needed) or Interpreter(version=exact, executable=executable, prefix=prefix)
+
+
+def check_dotnet(candidate: Path, version: str) -> Interpreter | str:
+    """Execute ``candidate``; the folder of .NET behind it, or why it will not do."""
+    answer = _ask([str(candidate), "--list-runtimes"])
+    found = re.findall(r"^Microsoft\.NETCore\.App (\d+)\.(\d+)\.(\d+) \[(.+)\]$", answer, re.MULTILINE)
+    if not found:
+        return f"{candidate} does not run, or has no runtime"
+    fitting = [(tuple(int(part) for part in numbers), Path(folder)) for *numbers, folder in found if numbers[0] == version]
+    if not fitting:
+        return f"{candidate} has .NET {', '.join('.'.join(numbers) for *numbers, _ in found)}"
+    numbers, folder = max(fitting)
+    exact = ".".join(str(number) for number in numbers)
+    prefix = folder.parent.parent.resolve()
+    needed = [prefix / "dotnet", folder / exact / "System.Private.CoreLib.dll", *prefix.glob("host/fxr/*/libhostfxr.so")]
+    return _unreadable(prefix, needed) or Interpreter(version=exact, executable=prefix / "dotnet", prefix=prefix)
 
 
 def _ask(argv: list[str], *, stderr: bool = False) -> str:

@@ -11,6 +11,7 @@ import ctypes
 import errno
 import fcntl
 import os
+import socket
 import struct
 from pathlib import Path
 
@@ -24,6 +25,7 @@ MS_NOEXEC = 8
 MS_REMOUNT = 32
 MS_NOATIME = 1024
 MS_BIND = 4096
+MS_MOVE = 8192
 MS_REC = 16384
 MS_PRIVATE = 1 << 18
 MS_SLAVE = 1 << 19
@@ -47,6 +49,9 @@ _LOOP_CONFIGURE = 0x4C0A
 _LOOP_CTL_GET_FREE = 0x4C82
 _LO_FLAGS_AUTOCLEAR = 4
 _LOOP_ATTEMPTS = 64  # other users of loop devices may take the free one first
+
+_SIOCSIFFLAGS = 0x8914
+_IFF_UP_RUNNING = 0x1 | 0x40
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -124,6 +129,25 @@ def unshare(flags: int) -> None:
         OSError: the kernel's errno.
     """
     _check(_libc.unshare(flags), "unshare")
+
+
+def setns(namespace: int, flags: int) -> None:
+    """``setns(2)`` for the calling thread (Python has it from 3.12).
+
+    Raises:
+        OSError: the kernel's errno.
+    """
+    _check(_libc.setns(namespace, flags), "setns")
+
+
+def bring_up(device: str) -> None:
+    """Switch a network device of the calling thread's namespace on.
+
+    Raises:
+        OSError: the kernel's errno.
+    """
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
+        fcntl.ioctl(control, _SIOCSIFFLAGS, struct.pack("<16sh22x", device.encode(), _IFF_UP_RUNNING))
 
 
 def is_subreaper() -> bool:

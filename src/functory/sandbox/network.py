@@ -5,39 +5,57 @@ whichever thread or event loop uses them later. So a helper thread makes the nam
 link-local address, binds and listens, opens a descriptor of the namespace and ends. The node then serves those sockets like
 any other, while no process outside the namespace can reach them and no other sandbox sees them.
 
-The namespace has no device but ``lo``: no way out, and none in. It lives as long as a descriptor, a socket or a process
-holds it, so nothing has to be cleaned up after a killed node.
+The namespace has ``lo`` and, with a `Gateway`, one device that leads out; the listeners are bound to ``lo``, so that nothing
+that came in by that device could ever reach them. The namespace lives as long as a descriptor, a socket or a process holds
+it, so nothing has to be cleaned up after a killed node.
 """
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import socket
 import struct
-import threading
 from dataclasses import dataclass
+from pathlib import Path
 
 from functory.sandbox import linux
+from functory.sandbox.gateway import Gateway, in_fresh_thread, namespace_of_this_thread
 
 ADDRESS = "169.254.100.1"  # AWS: where managed runtimes of 2025 and later find the Runtime API
 RUNTIME_PORT = 9001
 AWS_PORT = 4566
 _BACKLOG = 512
+_EVERY = "0.0.0.0"  # noqa: S104  of one device
 
-_SIOCSIFFLAGS = 0x8914
 _SIOCSIFADDR = 0x8916
 _SIOCSIFNETMASK = 0x891C
-_IFF_UP_RUNNING = 0x1 | 0x40
+_NO_IPV6 = Path("/proc/sys/net/ipv6/conf/default/disable_ipv6")
 
 
 @dataclass(slots=True)
 class Network:
-    """One namespace: ``fd`` names it, the listeners live in it. The holder closes all three."""
+    """One namespace: ``fd`` names it (-1: the host's), the listeners live in it. The holder closes all three."""
 
     fd: int
     runtime_listener: socket.socket
     aws_listener: socket.socket | None
+
+    @property
+    def path(self) -> str:
+        """What names the namespace for other processes of root, while ``fd`` is open; empty for the host's."""
+        return f"/proc/{os.getpid()}/fd/{self.fd}" if self.fd >= 0 else ""
+
+    @property
+    def runtime_address(self) -> str:
+        """``host:port`` of the Runtime API as seen inside."""
+        return _address(self.runtime_listener)
+
+    @property
+    def aws_address(self) -> str | None:
+        """``host:port`` of the AWS endpoint as seen inside."""
+        return None if self.aws_listener is None else _address(self.aws_listener)
 
     def close(self) -> None:
         """Let go of everything not yet closed."""
@@ -49,67 +67,69 @@ class Network:
             self.aws_listener.close()
 
 
-def create(*, aws_endpoint: bool) -> Network:
-    """A new namespace with its listeners. Blocks for about half a millisecond.
+def create(*, aws_endpoint: bool, gateway: Gateway | None = None) -> Network:
+    """A new namespace with its listeners, joined to ``gateway`` if there is one. Blocks for half a millisecond to two.
 
     Raises:
         OSError: the kernel refused (no privilege, no network namespaces).
+        SandboxError: the gateway has no free address.
     """
-    made: list[Network] = []
-    failed: list[BaseException] = []
 
-    def work() -> None:
-        try:
-            linux.unshare(linux.CLONE_NEWNET)
-            made.append(_inside(aws_endpoint))
-        except OSError as error:
-            failed.append(error)
+    def work() -> Network:
+        linux.unshare(linux.CLONE_NEWNET)
+        return _inside(aws_endpoint, gateway)
 
-    # Never a pooled thread: whoever got it next would work in the sandbox's network.
-    thread = threading.Thread(target=work, name="netns")
-    thread.start()
-    thread.join()
-    if failed:
-        raise failed[0]
-    return made[0]
+    return in_fresh_thread(work)
 
 
-def _inside(aws_endpoint: bool) -> Network:
+def create_on_host() -> Network:
+    """No namespace: a listener on the host's loopback, at a port of its own. For development.
+
+    Raises:
+        OSError: no port is free.
+    """
+    return Network(-1, _listen("127.0.0.1", 0), None)
+
+
+def _inside(aws_endpoint: bool, gateway: Gateway | None) -> Network:
     """In the new namespace: addresses, listeners, descriptor."""
     _configure_loopback()
-    runtime = _listen(RUNTIME_PORT)
-    aws: socket.socket | None = None
-    try:
-        aws = _listen(AWS_PORT) if aws_endpoint else None
-        fd = os.open(f"/proc/self/task/{threading.get_native_id()}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
-        runtime.close()
-        if aws is not None:
-            aws.close()
-        raise
+    with contextlib.ExitStack() as stack:
+        # On every address of `lo`: 169.254.100.1 and 127.0.0.1 alike.
+        runtime = stack.enter_context(_listen(_EVERY, RUNTIME_PORT, b"lo"))
+        aws = stack.enter_context(_listen(_EVERY, AWS_PORT, b"lo")) if aws_endpoint else None
+        fd = namespace_of_this_thread()
+        stack.callback(os.close, fd)
+        if gateway is not None:
+            with contextlib.suppress(OSError):  # no IPv6 here, or not to be changed: the gateway passes none
+                _NO_IPV6.write_text("1")
+            gateway.connect(fd)
+        stack.pop_all()
     return Network(fd, runtime, aws)
 
 
 def _configure_loopback() -> None:
     """``lo`` up, with Lambda's address beside 127.0.0.1 (as the label ``lo:1``; no ``ip`` tool is needed)."""
+    linux.bring_up("lo")
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
-        _set_flags(control, b"lo")
         address = struct.pack("<16sHH4s8x", b"lo:1", socket.AF_INET, 0, socket.inet_aton(ADDRESS))
         fcntl.ioctl(control, _SIOCSIFADDR, address)
         mask = struct.pack("<16sHH4s8x", b"lo:1", socket.AF_INET, 0, socket.inet_aton("255.255.255.255"))
         fcntl.ioctl(control, _SIOCSIFNETMASK, mask)
 
 
-def _set_flags(control: socket.socket, device: bytes) -> None:
-    fcntl.ioctl(control, _SIOCSIFFLAGS, struct.pack("<16sh22x", device, _IFF_UP_RUNNING))
+def _address(listener: socket.socket) -> str:
+    host, port = listener.getsockname()
+    return f"{ADDRESS if host == _EVERY else host}:{port}"
 
 
-def _listen(port: int) -> socket.socket:
-    """A listener on every address of the namespace: 169.254.100.1 and 127.0.0.1 alike."""
+def _listen(address: str, port: int, device: bytes = b"") -> socket.socket:
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(("0.0.0.0", port))  # noqa: S104  this namespace has only loopback
+        if device:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, device)
+        listener.bind((address, port))
         listener.listen(_BACKLOG)
         listener.setblocking(False)
     except OSError:

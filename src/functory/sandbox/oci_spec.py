@@ -39,19 +39,21 @@ class Place:
 
     Attributes:
         root: the root folder.
-        dev: folder that becomes ``/dev``.
+        dev: folder that becomes ``/dev``; None: the runtime makes its own.
         tmp: folder that becomes ``/tmp``.
-        network: path that names the network namespace.
+        network: path that names the network namespace; empty: the host's.
         cgroup: absolute cgroup path, below the hierarchy's root.
         first_id: first host uid and gid of the sandbox's private range.
         machine: ``os.uname().machine``.
         late: target -> folder whose later mounts shall appear there (standby).
         shares: part of the CPU beside other sandboxes, or 0 for everybody's.
         limits_swap: whether the kernel can limit swap (version 1 may be built without; the runtimes then refuse the value).
+        user_namespace: whether the process gets one, with the ids from ``first_id`` on.
+        extra_memory_mib: what the runtime itself uses of the memory limit.
     """
 
     root: Path
-    dev: Path
+    dev: Path | None
     tmp: Path
     network: str
     cgroup: str
@@ -60,19 +62,21 @@ class Place:
     late: Mapping[str, Path] = field(default_factory=dict)
     shares: int = 0
     limits_swap: bool = True
+    user_namespace: bool = True
+    extra_memory_mib: int = 0
 
 
 def config(spec: SandboxSpec, command: Command, place: Place) -> dict[str, Any]:
     """The whole ``config.json``."""
     linux: dict[str, Any] = {
-        "namespaces": _namespaces(place.network),
-        "uidMappings": [_mapping(place.first_id)],
-        "gidMappings": [_mapping(place.first_id)],
+        "namespaces": _namespaces(place),
         "cgroupsPath": place.cgroup,
         "resources": _resources(spec, place),
         "maskedPaths": list(_MASKED),
         "readonlyPaths": list(_READ_ONLY),
     }
+    if place.user_namespace:
+        linux |= {"uidMappings": [_mapping(place.first_id)], "gidMappings": [_mapping(place.first_id)]}
     filters = seccomp.profile(place.machine)
     if filters is not None:
         linux["seccomp"] = filters
@@ -91,9 +95,10 @@ def cpu_quota_us(vcpu: float) -> int:
     return max(_CPU_QUOTA_US_MIN, round(vcpu * CPU_PERIOD_US))
 
 
-def _namespaces(network: str) -> list[dict[str, str]]:
-    private = [{"type": kind} for kind in ("pid", "mount", "ipc", "uts", "cgroup", "user")]
-    return [*private, {"type": "network", "path": network}]
+def _namespaces(place: Place) -> list[dict[str, str]]:
+    kinds = ("pid", "mount", "ipc", "uts", "cgroup", *(("user",) if place.user_namespace else ()))
+    network = [{"type": "network", "path": place.network}] if place.network else []
+    return [*({"type": kind} for kind in kinds), *network]
 
 
 def _mapping(first_id: int) -> dict[str, int]:
@@ -103,7 +108,7 @@ def _mapping(first_id: int) -> dict[str, int]:
 def _mounts(mounts: tuple[Mount, ...], place: Place) -> list[dict[str, Any]]:
     fixed: list[dict[str, Any]] = [
         {"destination": "/proc", "type": "proc", "source": "proc", "options": ["nosuid", "noexec", "nodev"]},
-        _bind(place.dev, "/dev", "ro", "noexec"),
+        *([_bind(place.dev, "/dev", "ro", "noexec")] if place.dev else []),
         _bind(place.tmp, "/tmp", "rw", "nodev", *(["rslave"] if place.late else [])),  # noqa: S108
     ]
     fixed += [_bind(folder, target, "ro", "nodev", "rslave") for target, folder in place.late.items()]
@@ -137,7 +142,7 @@ def _rlimit(name: str, value: int) -> dict[str, Any]:
 
 
 def _resources(spec: SandboxSpec, place: Place) -> dict[str, Any]:
-    memory = spec.limits.memory_mib * MIB
+    memory = (spec.limits.memory_mib + place.extra_memory_mib) * MIB
     swap = {"swap": memory} if place.limits_swap else {}  # counts both: equal means none
     shares = {"shares": place.shares} if place.shares else {}
     return {

@@ -65,6 +65,8 @@ class SandboxSpec:
         root: folder that becomes the root, seen read-only; None for the driver's own. Only drivers with
             `Capabilities.own_root` take one. It has ``/proc``, ``/dev``, ``/tmp``, ``/mnt`` and the files
             ``/etc/hosts`` and ``/etc/resolv.conf``, none of them a link; places for other mounts are made in it.
+        tmp_of: a sandbox of the same driver and size that was killed and not yet disposed of: the new one takes over its
+            ``/tmp``, so that an environment keeps its files over a reset. The caller disposes of the old one afterwards.
     """
 
     id: str
@@ -72,6 +74,7 @@ class SandboxSpec:
     limits: Limits = field(default_factory=Limits)
     aws_endpoint: bool = True
     root: Path | None = None
+    tmp_of: Sandbox | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ control groups, user), because a node's start must not cost a probe every time.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import sys
@@ -19,8 +20,9 @@ import msgspec
 from functory.kernel import log
 from functory.kernel.settings import SandboxSettings
 from functory.sandbox import cgroups, recovery
-from functory.sandbox.drivers.oci import OciDriver
+from functory.sandbox.drivers.oci import PUBLIC_FOLDER, OciDriver
 from functory.sandbox.drivers.process import ProcessDriver
+from functory.sandbox.outbound import Outbound, Wish
 from functory.sandbox.port import Command, SandboxDriver, SandboxError, SandboxSpec
 
 CANDIDATES = ("crun", "runc")
@@ -28,6 +30,7 @@ _PATH = ":/usr/local/sbin:/usr/sbin:/sbin"
 _EXPECTED_CODE = 42
 _SCRIPT = f'[ "$(id -u)" = 993 ] && [ ! -w / ] && echo ok > /tmp/probe && exit {_EXPECTED_CODE}'
 _INSTALL = "install runc or crun (apt install runc, dnf install crun)"
+_NETWORK_ADVICE = "install nftables (apt install nftables) and start the node as root; until then functions have no network"
 
 _log = log.get("sandbox.probe")
 
@@ -60,18 +63,33 @@ async def pick_driver(settings: SandboxSettings, run_dir: Path) -> SandboxDriver
         SandboxError: ``oci`` was asked for and does not work here; the text says why and what would help.
     """
     if settings.driver == "process":
-        return ProcessDriver(run_dir)
+        return _process_driver(settings, run_dir)
     reasons = []
     for name in _names(settings):
         runtime = find_runtime(name)
         reason = f"{name} is not installed" if runtime is None else await probe(runtime, run_dir)
         if runtime is not None and not reason:
-            return OciDriver(runtime, run_dir)
+            return OciDriver(runtime, run_dir, wish=_wish(settings))
         reasons.append(reason)
     why = "; ".join(reasons)
     if settings.driver == "oci":
         raise SandboxError(f"no OCI runtime works here: {why}. What helps: {_INSTALL}, or set sandbox.driver to process")
-    return ProcessDriver(run_dir, note=f"no OCI runtime works here: {why}")
+    return _process_driver(settings, run_dir, note=f"no OCI runtime works here: {why}")
+
+
+def _process_driver(settings: SandboxSettings, run_dir: Path, note: str = "") -> ProcessDriver:
+    """The driver ``process``, unless the network is to be what it cannot give."""
+    if settings.network in {"nat", "none"} or settings.host_ports:
+        name = "host_ports" if settings.host_ports else f"network = {settings.network}"
+        raise SandboxError(
+            f"sandbox.{name} is impossible with the driver process, whose functions share this machine's network. "
+            f"What helps: leave it out, or the driver oci{f' ({note})' if note else ''}"
+        )
+    return ProcessDriver(run_dir, note=note)
+
+
+def _wish(settings: SandboxSettings) -> Wish:
+    return Wish(settings.network, settings.network_range, settings.host_ports)
 
 
 async def probe(runtime: Path, run_dir: Path) -> str:
@@ -88,8 +106,6 @@ async def probe(runtime: Path, run_dir: Path) -> str:
 
 async def try_runtime(runtime: Path, run_dir: Path) -> str:
     """Run one real sandbox; why it failed, or ``""``."""
-    if runtime.name == "runsc":
-        return "runsc is not supported yet"
     folder = run_dir / f"probe-{runtime.name}-{os.getpid()}"
     driver = OciDriver(runtime, folder)
     try:
@@ -121,8 +137,9 @@ def find_runtime(name: str) -> Path | None:
 async def doctor(settings: SandboxSettings, run_dir: Path) -> list[Check]:
     """Everything that isolation depends on, each looked at; probes afresh."""
     checks = [_check_system(), _check_root(), _check_cgroups(), _check_loop(), _check_mkfs()]
+    checks.append(await _check_network(settings, run_dir))
     works = False
-    for name in dict.fromkeys((*_names(settings), *CANDIDATES)):
+    for name in dict.fromkeys((*_names(settings), *CANDIDATES, *_if_installed("runsc"))):
         runtime = find_runtime(name)
         if runtime is None:
             checks.append(Check(f"OCI runtime {name}", ok=False, detail="not installed", advice=_INSTALL))
@@ -134,6 +151,22 @@ async def doctor(settings: SandboxSettings, run_dir: Path) -> list[Check]:
     detail = "functions are isolated" if works else "functions run as plain processes that see the whole host"
     checks.append(Check("isolation", ok=works, detail=detail, advice="" if works else _INSTALL))
     return checks
+
+
+async def _check_network(settings: SandboxSettings, run_dir: Path) -> Check:
+    """Makes the way out that the settings ask for, and removes it."""
+    folder = run_dir / "network"
+    folder.mkdir(parents=True, exist_ok=True)
+    outbound = Outbound(_wish(settings), recovery.key_of(folder), folder, PUBLIC_FOLDER)
+    try:
+        await outbound.start(asyncio.to_thread)
+        works = outbound.mode == "nat" or settings.network in {"none", "host"}
+        return Check(f"network {outbound.mode}", works, "; ".join(outbound.notes), "" if works else _NETWORK_ADVICE)
+    except SandboxError as error:
+        return Check(f"network {settings.network}", ok=False, detail=str(error), advice=_NETWORK_ADVICE)
+    finally:
+        await outbound.close(asyncio.to_thread)
+        recovery.remove_folders(folder)
 
 
 def _recall(file: Path) -> _Remembered | None:
@@ -152,6 +185,10 @@ def _remember(file: Path, result: _Remembered) -> None:
 
 def _names(settings: SandboxSettings) -> tuple[str, ...]:
     return CANDIDATES if settings.oci_runtime == "auto" else (settings.oci_runtime,)
+
+
+def _if_installed(name: str) -> tuple[str, ...]:
+    return (name,) if find_runtime(name) else ()
 
 
 def _fingerprint(runtime: Path) -> str:

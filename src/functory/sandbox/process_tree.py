@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 PROC = Path("/proc")
+_STARTED = 19  # counted from the state
 _NAME_LENGTH = 15  # the kernel keeps no more
 _PEAK = re.compile(r"^VmHWM:\s+(\d+) kB", re.MULTILINE)
 
@@ -24,6 +25,7 @@ class _Stat:
     state: str
     parent: int
     session: int
+    started: int
 
     @property
     def is_alive(self) -> bool:
@@ -41,6 +43,23 @@ def children_of(parent: int, name: str, proc: Path = PROC) -> set[int]:
     stats = ((pid, _stat(pid, proc)) for pid in _pids(proc))
     short = name[:_NAME_LENGTH]
     return {pid for pid, stat in stats if stat is not None and (stat.parent, stat.name) == (parent, short)}
+
+
+def ended_children_of(parent: int, names: Iterable[str], proc: Path = PROC) -> dict[int, int]:
+    """The ended children of a process that nobody has waited for, by program name; pid -> when it was started (in ticks)."""
+    stats = ((pid, _stat(pid, proc)) for pid in _pids(proc))
+    wanted = {name[:_NAME_LENGTH] for name in names}
+    return {
+        pid: stat.started
+        for pid, stat in stats
+        if stat is not None and stat.parent == parent and stat.name in wanted and not stat.is_alive
+    }
+
+
+def started_at(pid: int, proc: Path = PROC) -> int:
+    """When a process was started, in ticks of the machine's clock; 0 when it is gone."""
+    stat = _stat(pid, proc)
+    return stat.started if stat else 0
 
 
 def with_environment(entry: bytes, proc: Path = PROC, *, is_prefix: bool = False) -> set[int]:
@@ -77,5 +96,6 @@ def _stat(pid: int, proc: Path) -> _Stat | None:
     except OSError:
         return None
     end = text.rindex(")")  # the name may hold blanks and parentheses
-    state, parent, _group, session = text[end + 2 :].split(" ", 4)[:4]
-    return _Stat(text[text.index("(") + 1 : end], state, int(parent), int(session))
+    fields = text[end + 2 :].split(" ")
+    name = text[text.index("(") + 1 : end]
+    return _Stat(name, fields[0], int(fields[1]), int(fields[3]), int(fields[_STARTED]) if len(fields) > _STARTED else 0)

@@ -44,7 +44,7 @@ def kill_runtimes(state_dir: Path, processes: Path = Path("/proc")) -> int:
             words = (entry / "cmdline").read_bytes().split(b"\0")
         except OSError:
             continue
-        if b"--root" in words and needle in words:
+        if b"--root" in words and any(word == needle or word.startswith(needle + b"/") for word in words):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(int(entry.name), signal.SIGKILL)
                 killed += 1

@@ -16,13 +16,14 @@ import hashlib
 import os
 import shutil
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from functory.sandbox import linux
 from functory.sandbox.mounts import STANDARD_TARGETS
 from functory.sandbox.network import ADDRESS
 from functory.sandbox.oci_spec import GID, HOSTNAME, UID
+from functory.sandbox.port import Mount
 
 _FOLDERS = ("usr", "etc", "proc", "dev", "sys", "tmp", "mnt", "home", "run", "var")
 _MERGED = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
@@ -59,9 +60,11 @@ class RootTemplates:
     Args:
         folder: an empty folder that every user may traverse; the tmpfs is mounted there.
         host: the host's root; a temporary folder in tests.
+        etc_files: texts of files of ``/etc`` that replace `ETC_FILES`.
     """
 
-    def __init__(self, folder: Path, host: Path = Path("/")) -> None:
+    def __init__(self, folder: Path, host: Path = Path("/"), etc_files: Mapping[str, str] | None = None) -> None:
+        self._etc_files = ETC_FILES | dict(etc_files or {})
         self.folder = folder
         self._host = host
         self._making = threading.Lock()
@@ -116,7 +119,7 @@ class RootTemplates:
         return root
 
     def root_of_image(self, image: Path, targets: Iterable[str]) -> Path:
-        """The root of a container image: its folder, read-only, with our network files. Blocks.
+        """The root of a container image: its folder, read-only. Blocks.
 
         Args:
             image: see `SandboxSpec.root`.
@@ -128,21 +131,21 @@ class RootTemplates:
         wanted = sorted(set(targets))
         key = hashlib.sha256("\0".join([str(image), *wanted]).encode()).hexdigest()[:16]
         root = self.folder / f"image-{key}"
-        network_files = [self.root_for(()) / name for name in _NETWORK_FILES]
         with self._making:
+            if root in self._images and not os.path.samestat(root.stat(), image.stat()):
+                linux.detach(root)  # the image was removed and made anew since
+                self._images.remove(root)
             if root not in self._images:
                 for target in wanted:
                     _make_target(image, target)
                 root.mkdir(exist_ok=True)
-                try:
-                    linux.bind(image, root, read_only=True, extra=_BIND)
-                    for file, name in zip(network_files, _NETWORK_FILES, strict=True):
-                        linux.bind(file, root / name, read_only=True, extra=_BIND)
-                except OSError:
-                    linux.detach(root)
-                    raise
+                linux.bind(image, root, read_only=True, extra=_BIND)
                 self._images.add(root)
         return root
+
+    def network_files(self) -> tuple[Mount, ...]:
+        """Files of ours that an image's own give way to. Nothing is mounted *in* the image: it could not be removed then."""
+        return tuple(Mount(self.root_for(()) / name, f"/{name}") for name in _NETWORK_FILES)
 
     def close(self) -> None:
         """Unmount everything; fine when nothing is mounted."""
@@ -160,7 +163,7 @@ class RootTemplates:
             _make_folder(building, target)
         for name in _MERGED:
             self._merge(building, name)
-        _make_etc(building / "etc", self._host / "etc")
+        _make_etc(building / "etc", self._host / "etc", self._etc_files)
         self._bind_system(building)
         building.rename(root)
 
@@ -219,7 +222,7 @@ def _make_target(image: Path, target: str) -> None:
             path.chmod(0o755)
 
 
-def _make_etc(etc: Path, host_etc: Path) -> None:
+def _make_etc(etc: Path, host_etc: Path, files: Mapping[str, str] = ETC_FILES) -> None:
     """A minimal ``/etc``: our own files, and copies of what programs of the host need to start."""
     copied = [host_etc / name for name in _ETC_COPIED]
     copied += [path for pattern in _ETC_COPIED_GLOBS for path in host_etc.glob(pattern)]
@@ -234,7 +237,7 @@ def _make_etc(etc: Path, host_etc: Path) -> None:
     for name in _ETC_BOUND:
         if (host_etc / name).is_dir():
             _make_folder(etc, name)
-    for name, text in ETC_FILES.items():
+    for name, text in files.items():
         (etc / name).write_text(text)
         (etc / name).chmod(0o644)
 

@@ -164,6 +164,21 @@ def test_image_config_overrides_entry_point_command_and_folder(image_node: Node,
     assert "ImageConfigResponse" not in image_node.lambda_.get_function_configuration(FunctionName="overridden")
 
 
+def test_a_node_that_starts_again_runs_it_without_the_registry(
+    program: bytes, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("needs root")
+    place = tmp_path_factory.mktemp("again")
+    layout = Layout(place / "layout")
+    layout.add("v1", [[(member("main"), program)]], architecture=ARCHITECTURE, Entrypoint=["/main"])
+    with running(place / "data", "oci", IMAGES_FOLDERS=str(place)) as node:
+        assert deploy(node, f"oci:{layout.path}:v1", "again").invoke(1).json["event"] == 1
+    shutil.rmtree(layout.path)
+    with running(place / "data", "oci", IMAGES_FOLDERS=str(place)) as node:
+        assert Function(node, "again").invoke(2).json["event"] == 2
+
+
 def test_what_cannot_be_started_is_told_in_awss_words(image_node: Node, layout: Layout) -> None:
     cases = {
         "no-entry": ("bare", {}, "Runtime.InvalidEntrypoint", "neither ENTRYPOINT nor CMD"),

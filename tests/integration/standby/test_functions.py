@@ -166,3 +166,10 @@ def test_a_killed_node_leaves_none(runtime: str, tmp_path: Path) -> None:
     assert [pid for pid in children if "/late/sb-" in _mounts(pid)] == []
     assert [line for line in Path("/proc/self/mountinfo").read_text().splitlines() if "/late/sb-" in line] == []
     assert list((data / "run" / "sandboxes").glob("*")) == []
+
+
+def test_after_a_timeout_its_files_go_on_in_a_process_of_its_own(pair: Pair, runtime: str) -> None:
+    function, _ = pair.deploy(EXEC, runtime, Timeout=1)
+    answer = function.invoke({"code": f"import time; open('/tmp/mine', 'w').write(str({WAITED})); time.sleep(30)"})
+    assert answer.json["errorType"] == "Sandbox.Timedout"
+    assert function.run(f"result = [open('/tmp/mine').read(), {WAITED}]") == ["True", False]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import re
 import tomllib
 from pathlib import Path
@@ -35,6 +36,8 @@ def test_every_file_is_named_after_its_identifier() -> None:
 
 def test_the_identifiers_are_in_the_order_people_expect() -> None:
     assert list(DEFINITIONS) == [
+        "dotnet8",
+        "dotnet10",
         *("java8.al2", "java8.al2023", "java11", "java11.al2023", "java17", "java17.al2023", "java21", "java25"),
         *(f"nodejs{major}.x" for major in (18, 20, 22, 24, 26)),
         "provided.al2",
@@ -81,6 +84,19 @@ def test_ruby_gets_awss_variables(version: str) -> None:
     assert seen["RUBYLIB"] == "/var/task:/var/runtime/lib:/opt/ruby/lib"
     assert seen["PATH"] == f"/var/lang/bin:{MANAGED['PATH']}"
     assert SHELL.items() <= seen.items()
+
+
+@pytest.mark.parametrize("version", ["8", "10"])
+def test_dotnet_gets_awss_variables(version: str) -> None:
+    own = {"AWS_EXECUTION_ENV": f"AWS_Lambda_dotnet{version}", "LAMBDA_RUNTIME_NAME": f"dotnet{version}"}
+    assert shown(f"dotnet{version}") == MANAGED | SHELL | own | {"DOTNET_ROOT": "/var/lang"}
+
+
+def test_the_dotnet_client_was_built_from_these_sources() -> None:
+    runtimes = FOLDER.parent
+    sources = b"".join(file.read_bytes() for file in sorted((runtimes / "dotnet_source").glob("*.cs")))
+    recorded = (runtimes / "bootstraps/dotnet/functory-lambda.sha256").read_text().strip()
+    assert hashlib.sha256(sources).hexdigest() == recorded, "run scripts/build_dotnet.sh"
 
 
 def test_custom_runtimes_get_awss_variables() -> None:

@@ -90,6 +90,16 @@ def test_a_ruby_is_taken_by_its_minor_version(tmp_path: Path) -> None:
     assert "is jruby 3.3.6" in search(definition, places(tmp_path, prefix / "bin")).rejected[0]
 
 
+def test_of_dotnet_the_newest_runtime_of_the_major_version_is_taken(tmp_path: Path) -> None:
+    root = tmp_path / "dotnet"
+    shared = f"[{root}/shared/Microsoft.NETCore.App]"
+    lines = [f"Microsoft.NETCore.App {version} {shared}" for version in ("8.0.9", "8.0.11", "9.0.1")]
+    program(root / "dotnet", "\n".join(["Microsoft.AspNetCore.App 10.0.0 [/x]", *lines]))
+    here = dataclasses.replace(places(tmp_path), dotnets=(root,))
+    assert search(load_all()["dotnet8"], here).found == Interpreter("8.0.11", root / "dotnet", root)
+    assert search(load_all()["dotnet10"], here).rejected == (f"{root}/dotnet has .NET 8.0.9, 8.0.11, 9.0.1",)
+
+
 def test_a_python_is_taken_by_what_it_says_of_itself(tmp_path: Path) -> None:
     python(tmp_path / "here")
     found = search(PYTHON, places(tmp_path, tmp_path / "here/bin")).found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -13,7 +14,7 @@ from functory.sandbox import probe as probing
 from functory.sandbox.drivers.oci import OciDriver
 from functory.sandbox.drivers.process import ProcessDriver
 from functory.sandbox.port import SandboxError
-from functory.sandbox.probe import pick_driver, probe
+from functory.sandbox.probe import pick_driver
 
 
 def remember(run_dir: Path, runtime: Path, reason: str) -> None:
@@ -36,6 +37,12 @@ def test_process_is_taken_when_asked_for_without_any_probe(tmp_path: Path) -> No
     assert not driver.capabilities.isolation
 
 
+@pytest.mark.parametrize("settings", [{"network": "nat"}, {"network": "none"}, {"host_ports": (80,)}])
+def test_process_is_refused_with_a_network_that_it_cannot_give(settings: dict[str, Any], tmp_path: Path) -> None:
+    with pytest.raises(SandboxError, match="impossible with the driver process"):
+        asyncio.run(pick_driver(SandboxSettings(driver="process", **settings), tmp_path))
+
+
 def test_oci_that_cannot_work_is_an_error_that_says_what_helps(tmp_path: Path) -> None:
     with pytest.raises(SandboxError, match=r"nosuchruntime is not installed.*install runc or crun"):
         asyncio.run(pick_driver(SandboxSettings(driver="oci", oci_runtime="nosuchruntime"), tmp_path))
@@ -55,10 +62,3 @@ def test_what_was_found_is_remembered(tmp_path: Path, runtime: Path) -> None:
     remember(run_dir, runtime, "it has a cold")
     with pytest.raises(SandboxError, match="it has a cold"):
         asyncio.run(pick_driver(SandboxSettings(driver="oci", oci_runtime=str(runtime)), run_dir))
-
-
-def test_runsc_is_refused_clearly(tmp_path: Path) -> None:
-    program = tmp_path / "runsc"
-    program.write_text("#!/bin/sh\n")
-    program.chmod(0o755)
-    assert asyncio.run(probe(program, tmp_path / "run")) == "runsc is not supported yet"

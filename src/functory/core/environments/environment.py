@@ -117,6 +117,8 @@ class Environment:
         self._run: _Run | None = None
         self._ended: Exit | None = None
         self._reason = ShutdownReason.SPINDOWN
+        self._was_initialized = False
+        self._processes_ended = False
         self.closers: list[Close] = []
         """Stop serving its listeners; the sandbox's sockets may be closed only afterwards."""
         self.gone = asyncio.Event()
@@ -143,6 +145,7 @@ class Environment:
             if self.log.takes_records:
                 self.log.record(extension.platform_event)
         if failure is None:
+            self._was_initialized = True
             self._unreported_init_ms = self._init_ms()
         else:
             self._leave(ShutdownReason.TIMEOUT if failure.status == "timeout" else ShutdownReason.FAILURE)
@@ -421,16 +424,27 @@ class Environment:
         while self.closers:
             self.closers.pop()()
 
-    async def dispose(self) -> None:
-        """Let extensions end, kill what still runs and remove every trace. Idempotent.
+    @property
+    def leaves_remains(self) -> bool:
+        """Whether it failed in an invocation. AWS: it is then reset; ``/tmp`` and log stream go on, its processes not."""
+        return self._reason is not ShutdownReason.SPINDOWN and self._was_initialized
+
+    async def end_processes(self) -> None:
+        """Let extensions end, and kill what still runs. Idempotent.
 
         Cancellation: what was left is killed by the driver's own end.
         """
-        if self.extensions:
+        if self.extensions and not self._processes_ended:
             self.telemetry.flush()
             await shut_down(self.sandbox, self.extensions, self._reason, self._clock, has_runtime=self._ended is None)
+        self._processes_ended = True
         self.telemetry.close()
         self.stop_serving()
+        await self.sandbox.kill()
+
+    async def dispose(self) -> None:
+        """End its processes and remove every trace. Idempotent."""
+        await self.end_processes()
         await self.sandbox.dispose()
         self.gone.set()
         if self.state is EnvironmentState.ENDING:

@@ -15,6 +15,8 @@ own time. Only if that fails, too, does the invocation fail, with what the runti
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import math
 import os
 from collections import deque
 from types import TracebackType
@@ -75,7 +77,7 @@ class _Lease:
 class _Pool:
     """The environments of one version and epoch."""
 
-    __slots__ = ("all", "idle", "mean_s", "recheck", "retired", "start_s", "starting", "version", "waiters")
+    __slots__ = ("all", "idle", "mean_s", "recheck", "resets", "retired", "start_s", "starting", "version", "waiters")
 
     def __init__(self, version: FunctionVersion) -> None:
         self.version = version
@@ -83,6 +85,7 @@ class _Pool:
         self.all: set[Environment] = set()
         self.waiters: deque[_Waiter] = deque()
         self.starting = 0
+        self.resets: deque[asyncio.Task[Environment]] = deque()
         self.retired = False
         self.mean_s: float | None = None
         self.start_s = START_S_GUESS
@@ -243,20 +246,45 @@ class Environments:
     # -- starting
 
     async def _start(self, pool: _Pool) -> None:
-        """One start, for whoever waits first when it is done."""
+        """One start, for whoever waits first when it is done; a reset environment starts again within an invocation."""
         try:
-            await self._attempt(pool, phase="init", limit_s=self._settings.init_timeout_s, waiter=None)
+            waiter = next((each for each in pool.waiters if not each.future.done()), None)
+            if pool.resets and waiter is not None:
+                pool.waiters.remove(waiter)
+                await self._start_again(pool, waiter)
+            else:
+                await self._attempt(pool, phase="init", limit_s=self._settings.init_timeout_s, waiter=None)
         finally:
             pool.starting -= 1
 
     def _is_starting(self) -> bool:
         return any(pool.starting for epochs in self._pools.values() for pool in epochs.values())
 
+    async def _start_again(self, pool: _Pool, waiter: _Waiter) -> None:
+        """Re-initialise an environment that was reset, on the time of one invocation."""
+        limit_s = float(pool.version.timeout_s)
+        remains: Environment | None = None
+        try:
+            with contextlib.suppress(OSError):  # then without its files
+                remains = await asyncio.shield(pool.resets.popleft())
+            await self._attempt(pool, phase="invoke", limit_s=limit_s, waiter=waiter, remains=remains)
+        finally:
+            if remains is not None:
+                self._spawn_disposal(pool, remains)
+
     @staticmethod
     def _is_superfluous(pool: _Pool) -> bool:
         return len(pool.waiters) < pool.starting and (bool(pool.all) or not pool.waiters)
 
-    async def _attempt(self, pool: _Pool, *, phase: str, limit_s: float, waiter: _Waiter | None) -> None:
+    async def _attempt(
+        self,
+        pool: _Pool,
+        *,
+        phase: str,
+        limit_s: float,
+        waiter: _Waiter | None,
+        remains: Environment | None = None,
+    ) -> None:
         """Start an environment and hand it over; ``waiter`` is bound to it when init is part of its invocation."""
         loop = asyncio.get_running_loop()
         try:
@@ -268,6 +296,7 @@ class Environments:
                 environment = await self._starter.launch(
                     pool.version,
                     phase=phase,
+                    remains=remains,
                     on_idle=lambda env: self._offer(pool, env),
                     on_end=lambda env: self._end(pool, env),
                 )
@@ -348,11 +377,36 @@ class Environments:
         self._memory.release(environment.version.memory_mib)
         if self._closed:  # the driver's end disposes of it
             return
+        if environment.leaves_remains and not pool.retired and not self._closing:
+            reset = self._tasks.spawn(self._reset(environment), f"reset {environment.sandbox.id}")
+            pool.resets.append(reset)
+            self._disposals.add(reset)
+            reset.add_done_callback(self._disposals.discard)
+        else:
+            self._spawn_disposal(pool, environment)
+        if pool.waiters and not self._closing:
+            self._scale(pool)
+
+    def _spawn_disposal(self, pool: _Pool, environment: Environment) -> None:
+        if self._closed:  # the driver's end disposes of it
+            return
         disposal = self._tasks.spawn(self._dispose(pool, environment), f"dispose {environment.sandbox.id}")
         self._disposals.add(disposal)
         disposal.add_done_callback(self._disposals.discard)
-        if pool.waiters and not self._closing:
-            self._scale(pool)
+
+    @staticmethod
+    async def _reset(environment: Environment) -> Environment:
+        """End its processes; what remains waits for the next invocation."""
+        await environment.end_processes()
+        environment.idle_since = asyncio.get_running_loop().time()
+        return environment
+
+    def _forget_remains(self, pool: _Pool, older_than: float) -> None:
+        """Dispose of what was reset before that time and nobody came for."""
+        for reset in list(pool.resets):
+            if reset.done() and not reset.cancelled() and reset.result().idle_since <= older_than:
+                pool.resets.remove(reset)
+                self._spawn_disposal(pool, reset.result())
 
     async def _dispose(self, pool: _Pool, environment: Environment) -> None:
         try:
@@ -362,7 +416,7 @@ class Environments:
                 self._forget_empty(pool)
 
     def _forget_empty(self, pool: _Pool) -> None:
-        if pool.all or pool.waiters or pool.starting:
+        if pool.all or pool.waiters or pool.starting or pool.resets:
             return
         version = pool.version
         key = (version.account_id, version.region, version.name, version.version)
@@ -399,6 +453,7 @@ class Environments:
 
     def _retire_pool(self, pool: _Pool) -> None:
         pool.retired = True
+        self._forget_remains(pool, math.inf)
         for environment in list(pool.idle):
             environment.retire()
         self._forget_empty(pool)
@@ -413,6 +468,7 @@ class Environments:
             for pool in list(epochs.values()):
                 for environment in [env for env in pool.idle if now - env.idle_since >= self._settings.idle_s]:
                     environment.retire()
+                self._forget_remains(pool, math.inf if pool.retired else now - self._settings.idle_s)
                 self._forget_empty(pool)
         self.standbys.sweep()
         self._schedule_sweep()

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import functools
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
@@ -121,6 +121,7 @@ class Starter:
         version: FunctionVersion,
         *,
         phase: str = "init",
+        remains: Environment | None = None,
         on_idle: Callable[[Environment], None],
         on_end: Callable[[Environment], None],
     ) -> Environment:
@@ -128,6 +129,7 @@ class Starter:
 
         Args:
             phase: ``init``, or ``invoke`` for an init that is repeated within an invocation.
+            remains: an environment of the same version that was reset: the new one goes on with its ``/tmp`` and log.
             on_idle: see `Environment`.
             on_end: see `Environment`.
 
@@ -136,7 +138,8 @@ class Starter:
             SandboxError: no sandbox could be made.
         """
         near = self._with
-        log = LogStream(version, stream_name(version, near.clock.epoch_s(), near.ids), near.sink, near.clock)
+        stream = remains.log.name if remains is not None else stream_name(version, near.clock.epoch_s(), near.ids)
+        log = LogStream(version, stream, near.sink, near.clock)
         image = await self._image(version, version.image, log) if version.image is not None else None
         try:
             runtime = image.runtime if image else await near.runtimes.resolve(version.runtime)
@@ -150,10 +153,13 @@ class Starter:
             raise StartRefused("Runtime.InvalidEntrypoint", refusal, log)
         spec = self._spec(version, runtime, _mounts(code, layers))
         spec = image.adapt_spec(spec) if image else spec
+        if remains is not None:
+            spec = replace(spec, tmp_of=remains.sandbox)
         extensions = find_extensions(image.mounts if image else spec.mounts)
         plan = _Plan(version, runtime, argv, log, phase, image, extensions, on_idle, on_end)
-        # an init that failed is not repeated on another bet
-        standby = self._standbys.take(version, runtime) if phase == "init" and not extensions else None
+        # an init that failed or is done again is not repeated on another bet
+        is_first = phase == "init" and remains is None
+        standby = self._standbys.take(version, runtime) if is_first and not extensions else None
         if standby is not None:
             try:
                 return await self._begin(

@@ -34,6 +34,9 @@ HEALTH_TIMEOUT_S = 5.0
 @click.option(
     "--mount", "mounts", multiple=True, metavar="HOST:/mnt/NAME[:ro]", help="Folder every function sees; repeatable."
 )
+@click.option(
+    "--network", type=click.Choice(["auto", "nat", "none", "host"]), help="What functions reach; auto takes nat, else none."
+)
 @click.option("--insecure", is_flag=True, default=None, help="Allow a listening address that others can reach.")
 @click.option("--config", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path), help="Settings file (TOML).")
 @click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]), help="Default info.")
@@ -50,6 +53,7 @@ def up(
     driver: str | None,
     oci_runtime: str | None,
     mounts: tuple[str, ...],
+    network: str | None,
     insecure: bool | None,
     config: Path | None,
     log_level: str | None,
@@ -76,7 +80,7 @@ def up(
     flags: dict[str, dict[str, Any]] = {
         "listen": {"host": host, "port": port, "insecure": insecure},
         "node": {"data_dir": data_dir},
-        "sandbox": {"driver": driver, "oci_runtime": oci_runtime, "mounts": list(mounts) or None},
+        "sandbox": {"driver": driver, "oci_runtime": oci_runtime, "mounts": list(mounts) or None, "network": network},
         "log": {"level": log_level},
     }
     settings = _checked(load(flags, file=config, environ=outside.environ))
@@ -137,6 +141,7 @@ def _arguments(settings: Settings, config: Path | None) -> list[str]:
     arguments = [f"--host={settings.listen.host}", f"--port={settings.listen.port}", f"--data-dir={settings.node.data_dir}"]
     arguments += [f"--driver={settings.sandbox.driver}", f"--oci-runtime={settings.sandbox.oci_runtime}"]
     arguments += [f"--mount={mount}" for mount in settings.sandbox.mounts]
+    arguments.append(f"--network={settings.sandbox.network}")
     arguments += ["--insecure"] if settings.listen.insecure else []
     arguments += [f"--config={config.resolve()}"] if config else []
     return [*arguments, f"--log-level={settings.log.level}"]

@@ -31,16 +31,18 @@ from functory.sandbox.drivers.oci_sandbox import OciSandbox, Shared
 from functory.sandbox.drivers.oci_standby import OciStandby
 from functory.sandbox.identity import IdRanges
 from functory.sandbox.mounts import check_mounts
+from functory.sandbox.outbound import Outbound, Wish
 from functory.sandbox.port import Capabilities, Limits, Sandbox, SandboxError, SandboxSpec, StandbySandbox
-from functory.sandbox.rootfs import RootTemplates
+from functory.sandbox.rootfs import ETC_FILES, RootTemplates
 from functory.sandbox.scratch import Scratch
+from functory.sandbox.traits import traits_of
 
 T = TypeVar("T")
 S = TypeVar("S", bound=OciSandbox)
 
 _ID = re.compile(r"[a-z0-9-]{1,64}")
 _THREADS = 8
-_NO_OUTSIDE = "functions reach no network beyond their own Runtime API and AWS endpoint"
+PUBLIC_FOLDER = Path("/run/functory")
 
 _log = log.get("sandbox.oci")
 
@@ -52,16 +54,18 @@ class OciDriver:
         runtime: path of the OCI runtime's program.
         run_dir: absolute folder for bundles, runtime state and ``/tmp`` images; used by one node at a time.
         public_dir: folder below which the shared root is mounted when users without privileges cannot reach ``run_dir``.
+        wish: what sandboxes shall reach; by default nothing.
     """
 
     name = "oci"
 
-    def __init__(self, runtime: Path, run_dir: Path, public_dir: Path = Path("/run/functory")) -> None:
+    def __init__(self, runtime: Path, run_dir: Path, public_dir: Path = PUBLIC_FOLDER, wish: Wish | None = None) -> None:
         self.description = f"oci/{runtime.name}"
         self._runtime = runtime
         self._run_dir = run_dir
         self._public_dir = public_dir
         self._key = recovery.key_of(run_dir)
+        self._outbound = Outbound(wish or Wish(), self._key, run_dir, public_dir)
         self._sandboxes: dict[str, OciSandbox] = {}
         self._executor: ThreadPoolExecutor | None = None
         self._lock_fd = -1
@@ -92,6 +96,7 @@ class OciDriver:
             self._was_subreaper = linux.is_subreaper()
             linux.set_subreaper(True)
             self._executor = _threads_of_here()
+            await self._outbound.start(self._in_thread)
             self._shared = await self._in_thread(self._make_shared)
         except OSError as error:
             await self.close()
@@ -100,7 +105,13 @@ class OciDriver:
             await self.close()
             raise
         self.capabilities = _capabilities(self._shared)
-        _log.info("sandbox_driver_started", runtime=self._runtime.name, cgroup_version=self._shared.hierarchy.version)
+        self.description = f"oci/{self._runtime.name}, network {self._outbound.mode}"
+        _log.info(
+            "sandbox_driver_started",
+            runtime=self._runtime.name,
+            cgroup_version=self._shared.hierarchy.version,
+            network=self._outbound.mode,
+        )
 
     async def prepare(self, spec: SandboxSpec) -> Sandbox:
         """See `SandboxDriver`."""
@@ -134,6 +145,7 @@ class OciDriver:
         await asyncio.gather(*(sandbox.dispose() for sandbox in list(self._sandboxes.values())))
         if self._executor is not None:
             await self._in_thread(self._remove_shared)
+            await self._outbound.close(self._in_thread)
             self._executor.shutdown()
             self._executor = None
             linux.set_subreaper(self._was_subreaper)
@@ -174,6 +186,7 @@ class OciDriver:
         parent, state, bundles = f"/functory/{self._key}", self._run_dir / "runtime", self._run_dir / "sandboxes"
         self._recover(hierarchy, parent, state, bundles)
         hierarchy.prepare(parent)
+        traits = traits_of(self._runtime)
         for folder in (state, bundles):
             folder.mkdir(mode=0o700)
         scratch = Scratch(self._run_dir / "scratch")
@@ -181,7 +194,7 @@ class OciDriver:
         trial.mkdir(parents=True)
         scratch.start(trial, Limits().tmp_mib)
         recovery.remove_folders(trial.parent)
-        roots = RootTemplates(self._make_public_folder())
+        roots = RootTemplates(self._make_public_folder(), etc_files=self._outbound.etc_files(ETC_FILES["hosts"]))
         try:
             roots.start()
             roots.root_for(())  # the usual one: not at the first call
@@ -191,7 +204,9 @@ class OciDriver:
         ids = IdRanges(start=int(self._key, 16))
         executor = self._executor
         assert executor is not None  # noqa: S101  made by `start` before this runs
-        return Shared(self._runtime, bundles, state, hierarchy, parent, roots, scratch, ids, executor)
+        return Shared(
+            self._runtime, bundles, state, hierarchy, parent, roots, scratch, ids, self._outbound, traits, executor
+        )
 
     def _recover(self, hierarchy: cgroups.Hierarchy, parent: str, state: Path, bundles: Path) -> None:
         """Remove what a killed node left behind."""
@@ -235,7 +250,7 @@ def _threads_of_here() -> ThreadPoolExecutor:
 def _capabilities(shared: Shared) -> Capabilities:
     """What holds here."""
     controllers = shared.hierarchy.controllers
-    notes = [_NO_OUTSIDE, *shared.roots.notes]
+    notes = [*shared.outbound.notes, *shared.roots.notes, *shared.traits.notes]
     if shared.scratch.note:
         notes.append(shared.scratch.note)
     notes += [f"no control group controller {name!r} here" for name in ("cpu", "pids", "freezer") if name not in controllers]
@@ -244,9 +259,9 @@ def _capabilities(shared: Shared) -> Capabilities:
         memory_limit="memory" in controllers,
         cpu_limit="cpu" in controllers,
         tmp_limit=True,
-        private_network=True,
+        private_network=shared.outbound.mode != "host",
         freeze="freezer" in controllers,
-        standby=True,
+        standby=shared.traits.descriptors == "count",  # gVisor's mounts are its own: nothing appears in them later
         own_root=True,
         notes=tuple(notes),
     )

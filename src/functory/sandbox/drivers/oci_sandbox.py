@@ -23,19 +23,21 @@ from functory.sandbox.cgroups import Hierarchy
 from functory.sandbox.child import Child, OutputPipe, reap_if_ended
 from functory.sandbox.drivers.oci_supervisor import Supervisor
 from functory.sandbox.identity import IdRanges
+from functory.sandbox.outbound import Outbound
 from functory.sandbox.port import Command, Companion, Exit, Mount, OutputSink, SandboxError, SandboxSpec
 from functory.sandbox.rootfs import RootTemplates
 from functory.sandbox.scratch import Scratch
+from functory.sandbox.traits import TELEMETRY_FD, Traits
 
-TELEMETRY_FD = 3
 _START_TIMEOUT_S = 30.0
 _KILL_TIMEOUT_S = 10.0
 _FREEZE_TIMEOUT_S = 2.0
 _POLL_S = 0.001
 _LOG_BYTES_MAX = 16_384
 _ABOVE_INHERITED = 64
-# The runtimes are short-lived Go programs: one thread and no garbage collection halves their start.
-_RUNTIME_ENV = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "GOMAXPROCS": "1", "GOGC": "off"}
+_RUNTIME_ENV = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
+# A runtime that ends when the process runs is a short-lived program: one thread and no garbage collection halve its start.
+_SHORT_LIVED_ENV = {"GOMAXPROCS": "1", "GOGC": "off"}
 
 _log = log.get("sandbox.oci")
 
@@ -50,7 +52,9 @@ class Shared:
         state: the runtime's ``--root`` folder.
         hierarchy: the machine's control groups.
         parent_group: path of the group below which every sandbox has its own.
+        traits: what the runtime wants and can.
         executor: threads that see the node's mounts.
+        mains: the main processes of all sandboxes.
         watched: processes of the runtime whose status somebody waits for.
         spawning: held while one is started and entered there.
     """
@@ -63,7 +67,10 @@ class Shared:
     roots: RootTemplates
     scratch: Scratch
     ids: IdRanges
+    outbound: Outbound
+    traits: Traits
     executor: Executor
+    mains: set[int] = field(default_factory=set)
     watched: set[int] = field(default_factory=set)
     spawning: threading.Lock = field(default_factory=threading.Lock)
 
@@ -71,20 +78,25 @@ class Shared:
 class OciSandbox:
     """See `Sandbox`."""
 
-    telemetry_fd: int | None = TELEMETRY_FD
-
     def __init__(self, spec: SandboxSpec, shared: Shared, on_disposed: Callable[[OciSandbox], None]) -> None:
         self.id = spec.id
         self.paths: Mapping[str, str] = {"/tmp": "/tmp"} | {mount.target: mount.target for mount in spec.mounts}  # noqa: S108
-        self.runtime_address = f"{network.ADDRESS}:{network.RUNTIME_PORT}"
-        self.aws_address = f"{network.ADDRESS}:{network.AWS_PORT}" if spec.aws_endpoint else None
+        self.runtime_address = ""  # known when the network is made
+        self.aws_address: str | None = None
         self._spec = spec
         self._shared = shared
         self._on_disposed = on_disposed
         self._folder = shared.bundles / spec.id
         self._group_path = f"{shared.parent_group}/{spec.id}"
         self._group = shared.hierarchy.group(self._group_path)
-        self._first_id = shared.ids.take()
+        self.telemetry_fd = TELEMETRY_FD if shared.traits.passes_fds else None
+        self._heir_of = spec.tmp_of if isinstance(spec.tmp_of, OciSandbox) else None
+        self._owns_id = shared.traits.user_namespace
+        if self._heir_of is not None:
+            self._first_id = self._heir_of.leave_ids()
+        else:
+            self._first_id = shared.ids.take() if shared.traits.user_namespace else 0
+        self._state = shared.state / spec.id if shared.traits.own_state else shared.state
         self._network: network.Network | None = None
         self._root = Path()
         self._tmp = Path()
@@ -100,6 +112,16 @@ class OciSandbox:
         self._disposed = False
         self._disposing = asyncio.Lock()
 
+    @property
+    def tmp_folder(self) -> Path:
+        """Where its ``/tmp`` is mounted on the host."""
+        return self._folder / "tmp"
+
+    def leave_ids(self) -> int:
+        """Give its user ids to the sandbox that takes over its files; the first of them."""
+        self._owns_id = False
+        return self._first_id
+
     async def make(self) -> None:
         """Make network, folders and ``/tmp``; on failure `dispose` removes what there is.
 
@@ -112,23 +134,28 @@ class OciSandbox:
         made = self._require_network()
         self.runtime_listener = made.runtime_listener
         self.aws_listener = made.aws_listener
+        self.runtime_address, self.aws_address = made.runtime_address, made.aws_address
 
     def _make(self) -> None:
         """In a thread."""
-        self._network = network.create(aws_endpoint=self._spec.aws_endpoint)
+        self._network = self._shared.outbound.make(aws_endpoint=self._spec.aws_endpoint)
         self._folder.mkdir(parents=True, mode=0o755)
         self._tmp = self._make_tmp()
         targets = [mount.target for mount in self._spec.mounts]
         image = self._spec.root
         self._root = self._shared.roots.root_of_image(image, targets) if image else self._shared.roots.root_for(targets)
         mounts = tuple(self._mapped(number, mount) for number, mount in enumerate(self._spec.mounts))
-        self._spec = dataclasses.replace(self._spec, mounts=mounts)
+        network_files = self._shared.roots.network_files() if image else ()
+        self._spec = dataclasses.replace(self._spec, mounts=(*mounts, *network_files))
 
     def _make_tmp(self) -> Path:
         """In a thread: the folder that becomes ``/tmp``."""
         tmp = self._folder / "tmp"
         tmp.mkdir(mode=0o755)
-        self._shared.scratch.create(tmp, self._spec.limits.tmp_mib)
+        if self._heir_of is not None:  # bound, not moved: nothing can be moved out of a standby's shared folder
+            linux.mount(str(self._heir_of.tmp_folder), tmp, flags=linux.MS_BIND)
+        else:
+            self._shared.scratch.create(tmp, self._spec.limits.tmp_mib)
         return tmp
 
     def _mapped(self, number: int, mount: Mount) -> Mount:
@@ -149,6 +176,10 @@ class OciSandbox:
 
     async def accompany(self, companions: Sequence[Companion], env: Mapping[str, str], cwd: str) -> None:
         """See `Sandbox`; `Supervisor` tells how."""
+        if not self._shared.traits.passes_fds:
+            raise SandboxError(
+                f"this version of {self._shared.runtime.name} cannot pass the descriptors that extensions need"
+            )
         if self._launched or self._disposed or self._supervisor is not None:
             raise SandboxError(f"sandbox {self.id} was used already")
         self._supervisor = supervisor = Supervisor(companions)
@@ -212,17 +243,21 @@ class OciSandbox:
         self._shared.watched.discard(pid)
         if self._main is None and how.code == 0:
             self._main = Child(int((self._folder / "pid").read_text()), self._pipes, self._conclude)
+            self._shared.mains.add(self._main.pid)
 
     def _place(self) -> oci_spec.Place:
+        traits = self._shared.traits
         return oci_spec.Place(
             root=self._root,
-            dev=self._shared.roots.dev,
+            dev=None if traits.own_dev else self._shared.roots.dev,
             tmp=self._tmp,
-            network=f"/proc/{os.getpid()}/fd/{self._require_network().fd}",
+            network=self._require_network().path,
             cgroup=self._group_path,
             first_id=self._first_id,
             machine=os.uname().machine,
             limits_swap=self._shared.hierarchy.limits_swap,
+            user_namespace=traits.user_namespace,
+            extra_memory_mib=traits.extra_memory_mib,
         )
 
     def _inherited(self) -> dict[int, int]:
@@ -239,15 +274,16 @@ class OciSandbox:
 
     def _spawn(self, command: Command) -> int:
         """In a thread: write the bundle and start the runtime's command; its pid."""
+        traits = self._shared.traits
         (self._folder / "config.json").write_text(json.dumps(oci_spec.config(self._spec, command, self._place())))
         uid, gid = self._first_id + oci_spec.UID, self._first_id + oci_spec.GID
         inherited = self._inherited()
         for fd in (self._pipes[0].write_fd, *inherited.values()):
             os.fchown(fd, uid, gid)  # so that /dev/stdout can be opened by name
         argv = [
-            str(self._shared.runtime), "--root", str(self._shared.state), "--log", str(self._folder / "log"),
-            "--log-format", "json", "run", "--detach", "--no-new-keyring", "--preserve-fds", str(len(inherited)),
-            "--bundle", str(self._folder), "--pid-file", str(self._folder / "pid"), self.id,
+            str(self._shared.runtime), "--root", str(self._state), "--log", str(self._folder / "log"),
+            "--log-format", "json", *traits.global_options, "run", "--detach", *traits.run_options(tuple(sorted(inherited))),
+            "--bundle", str(self._folder), "--pid-file", str(self._folder / "pid"), self._container_id(),
         ]  # fmt: skip
         with contextlib.ExitStack() as held:
             nothing = held.enter_context(open(os.devnull, "rb"))  # noqa: PTH123
@@ -262,13 +298,18 @@ class OciSandbox:
                 high = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, _ABOVE_INHERITED)
                 held.callback(os.close, high)
                 actions.append((os.POSIX_SPAWN_DUP2, high, number))
+            environment = _RUNTIME_ENV | ({} if traits.helpers else _SHORT_LIVED_ENV)
             with self._shared.spawning:
-                pid = os.posix_spawn(argv[0], argv, _RUNTIME_ENV, file_actions=actions, setsid=True)
+                pid = os.posix_spawn(argv[0], argv, environment, file_actions=actions, setsid=True)
                 self._shared.watched.add(pid)
         # Written by root, the score is also the floor that the function cannot go below; the runtime's children inherit it.
         with contextlib.suppress(OSError):  # it has ended already
             Path(f"/proc/{pid}/oom_score_adj").write_text(str(oci_spec.OOM_SCORE))
         return pid
+
+    def _container_id(self) -> str:
+        """Unique among all nodes of the machine where the runtime needs it (gVisor names a socket of the host by it)."""
+        return f"{self._shared.parent_group.rsplit('/', 1)[-1]}-{self.id}" if self._shared.traits.own_state else self.id
 
     def _failure_text(self) -> str:
         """The last error that the runtime logged."""
@@ -283,7 +324,8 @@ class OciSandbox:
         """See `Sandbox`."""
         if self._main is None or self._main.has_ended:
             raise ConnectionRefusedError(f"nothing runs in sandbox {self.id}")
-        return await inside.connect(inside.socket_in(f"/proc/{self._main.pid}/ns/net"), (network.ADDRESS, port))
+        address = self.runtime_address.rpartition(":")[0]
+        return await inside.connect(inside.socket_in(f"/proc/{self._main.pid}/ns/net"), (address, port))
 
     def drain(self) -> None:
         """See `Sandbox`."""
@@ -362,7 +404,10 @@ class OciSandbox:
             if self._network is not None:
                 self._network.close()
             await asyncio.get_running_loop().run_in_executor(self._shared.executor, self._remove_folders)
-            self._shared.ids.release(self._first_id)
+            if self._owns_id:
+                self._shared.ids.release(self._first_id)
+            if self._main is not None:
+                self._shared.mains.discard(self._main.pid)
             self._disposed = True
             self._on_disposed(self)
 
@@ -382,6 +427,8 @@ class OciSandbox:
                 break
             await asyncio.sleep(_POLL_S)
         self._group.remove()  # also where it was gone already: lets go of its files
+        if self._shared.traits.helpers:
+            self._reap_helpers()
         leftovers |= self._strays()
         while leftovers := reap_if_ended(leftovers):
             for pid in leftovers:
@@ -390,6 +437,18 @@ class OciSandbox:
                 _log.error("runtime_processes_left", sandbox=self.id)
                 break
             await asyncio.sleep(_POLL_S)
+
+    def _reap_helpers(self) -> None:
+        """Collect the runtime's other processes: they became the node's children when the main one ended.
+
+        An ended process says no more which sandbox it was of, so that this collects those of all. It must not take the main
+        process of a sandbox, nor of one that just starts: such a process is not older than the command that starts it.
+        """
+        shared = self._shared
+        with shared.spawning:
+            starts = [process_tree.started_at(pid) for pid in shared.watched]
+            ended = process_tree.ended_children_of(os.getpid(), shared.traits.helpers)
+        reap_if_ended(pid for pid, at in ended.items() if pid not in shared.mains and all(at < start for start in starts))
 
     def _strays(self) -> set[int]:
         """Processes of a runtime whose start failed and that did not wait for them (crun does so): the node adopted them."""

@@ -20,9 +20,10 @@ from pathlib import Path
 
 from functory.kernel.limits import MIB
 from functory.sandbox import cgroups, linux, oci_spec
-from functory.sandbox.drivers.oci_sandbox import TELEMETRY_FD, OciSandbox, Shared
+from functory.sandbox.drivers.oci_sandbox import OciSandbox, Shared
 from functory.sandbox.mounts import check_mounts
 from functory.sandbox.port import LATE_TARGETS, Limits, Mount, SandboxError, SandboxSpec
+from functory.sandbox.traits import TELEMETRY_FD
 
 _WAITING_SHARES = 128
 _FLAGS = linux.MS_NOSUID | linux.MS_NODEV
@@ -40,6 +41,11 @@ class OciStandby(OciSandbox):
         self._stage = shared.roots.folder_of_late / f"{spec.id}.new"
         self._channel, self._inside = socket.socketpair()
         self._channel.setblocking(False)
+
+    @property
+    def tmp_folder(self) -> Path:
+        """See `OciSandbox`."""
+        return self._late / "tmp"
 
     # -- making it
 

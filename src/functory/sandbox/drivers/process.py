@@ -144,7 +144,11 @@ class ProcessSandbox:
         self._tools = tools
         self._marker = f"{MARKER}={folder}"
         tmp = folder / "tmp"
-        tmp.mkdir(parents=True, mode=0o700)
+        if isinstance(spec.tmp_of, ProcessSandbox):
+            folder.mkdir(parents=True)
+            (spec.tmp_of._folder / "tmp").rename(tmp)
+        else:
+            tmp.mkdir(parents=True, mode=0o700)
         self.paths: Mapping[str, str] = {"/tmp": str(tmp)} | {mount.target: str(mount.source) for mount in spec.mounts}  # noqa: S108
         self.runtime_listener = _listen()
         host, port = self.runtime_listener.getsockname()

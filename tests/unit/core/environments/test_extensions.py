@@ -297,6 +297,8 @@ def test_an_extension_that_is_never_done_runs_into_the_timeout() -> None:
             assert outcome.payload == b'"answer"'
             await asyncio.sleep(5)
             assert any("Status: timeout" in text for text in subject.sink.texts())
+            subject.environments.remove("000000000000", "us-east-1", "f", None)
+            await asyncio.sleep(1)
             assert subject.driver.live == set()
 
     run_virtual(run())

@@ -25,12 +25,14 @@ def test_a_node_can_say_it_in_json(tmp_path: Path) -> None:
 def test_flags_become_settings(tmp_path: Path) -> None:
     world, data = World(tmp_path / "default"), tmp_path / "data"
     flags = ["--host", "::1", "--port", "0", "--data-dir", str(data), "--driver", "process", "--oci-runtime", "crun"]
+    flags += ["--network", "host"]
     result = run(world, "up", *flags, "--mount", f"{tmp_path}:/mnt/x:ro", "--log-level", "error")
     assert result.exit_code == 0, result.stderr
     assert world.settings is not None
     assert (world.settings.listen.host, world.settings.listen.port) == ("::1", 0)
     assert world.settings.node.data_dir == str(data)
     assert (world.settings.sandbox.driver, world.settings.sandbox.oci_runtime) == ("process", "crun")
+    assert world.settings.sandbox.network == "host"
     assert world.settings.sandbox.mounts == (f"{tmp_path}:/mnt/x:ro",)
     assert world.settings.log.level == "error"
 
@@ -54,6 +56,20 @@ def test_an_address_others_reach_is_refused_unless_insecure_is_said(host: str, t
     assert "--insecure allows it" in result.stderr
     assert world.settings is None
     assert run(world, "up", "--host", host, "--insecure").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("variables", "words"),
+    [
+        ({"HOST_PORTS": "80,70000"}, "host_ports must be 1..65535"),
+        ({"HOST_PORTS": "80", "NETWORK": "none"}, "host_ports needs sandbox.network"),
+    ],
+)
+def test_impossible_host_ports_are_named(variables: dict[str, str], words: str, tmp_path: Path) -> None:
+    environ = {f"FUNCTORY_SANDBOX_{name}": value for name, value in variables.items()}
+    result = run(World(tmp_path, environ=environ), "up")
+    assert result.exit_code != 0
+    assert words in result.stderr
 
 
 def test_a_bad_setting_is_named(tmp_path: Path) -> None:
