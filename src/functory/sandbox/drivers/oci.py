@@ -127,6 +127,8 @@ class OciDriver:
 
     async def prepare_standby(self, spec: SandboxSpec) -> StandbySandbox:
         """See `SandboxDriver`."""
+        if not self.capabilities.standby:
+            raise SandboxError(f"sandbox {spec.id}: {self._runtime.name} makes none whose function comes later")
         return await self._make(OciStandby(self._checked(spec), self._require_shared(), self._forget))
 
     async def _make(self, sandbox: S) -> S:
