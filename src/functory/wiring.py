@@ -196,6 +196,7 @@ async def node(settings: Settings) -> AsyncIterator[ReadyInfo]:
                 "uptime_s": round(time.monotonic() - began, 3),
                 "driver": _describe(driver),
                 "environments": environments.count(),
+                "standbys": environments.standbys.counts(),
             }
 
         own = NodeRoutes(health, lambda_.links, blobs, clock)

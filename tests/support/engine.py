@@ -7,10 +7,13 @@ A *script* plays the function: an async function that gets a `FakeRuntime` and c
 from __future__ import annotations
 
 import asyncio
+import dataclasses
+import json
 import socket
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, Literal
 
 from functory.core.admission.permits import Admission
 from functory.core.environments.extensions import Extensions
@@ -26,7 +29,17 @@ from functory.kernel.clock import LoopClock
 from functory.kernel.ids import SeededIds
 from functory.kernel.settings import EnvironmentSettings, LambdaSettings
 from functory.runtimes.port import ReadyRuntime, RuntimeMissing, RuntimeStatus
-from functory.sandbox.port import Capabilities, Command, Companion, Exit, OutputSink, SandboxError, SandboxSpec
+from functory.sandbox.port import (
+    Capabilities,
+    Command,
+    Companion,
+    Exit,
+    Limits,
+    Mount,
+    OutputSink,
+    SandboxError,
+    SandboxSpec,
+)
 
 
 @dataclass
@@ -183,6 +196,55 @@ class FakeSandbox:
             self._driver.live.discard(self)
 
 
+class FakeStandby(FakeSandbox):
+    """A sandbox that waits; `FakeDriver.standby_faults` says what goes wrong."""
+
+    standby_fd = 4
+
+    def __init__(self, driver: FakeDriver, spec: SandboxSpec) -> None:
+        super().__init__(driver, spec)
+        self.attached: tuple[tuple[Mount, ...], Limits] | None = None
+        self.orders: dict[str, Any] = {}
+        self._sinks: tuple[OutputSink, OutputSink] | None = None
+
+    async def launch(self, command: Command, output: OutputSink, telemetry: OutputSink) -> None:
+        await asyncio.sleep(self._driver.start_s)
+        self._fail_at("launch")
+        self.command = command
+        self._sinks = (output, telemetry)
+
+    def _fail_at(self, step: str) -> None:
+        if step in self._driver.standby_faults:
+            raise SandboxError(f"{step} fails")
+
+    async def waiting(self) -> None:
+        await asyncio.sleep(self._driver.wait_s)
+        self._fail_at("waiting")
+
+    async def attach(self, mounts: Sequence[Mount], limits: Limits) -> None:
+        await asyncio.sleep(0.001)
+        self._fail_at("attach")
+        self.attached = (tuple(mounts), limits)
+
+    async def hand_over(self, message: bytes) -> None:
+        self._fail_at("hand_over")
+        self.orders = json.loads(message)
+        assert self._sinks is not None
+        if "handed_over" in self._driver.standby_faults:  # it dies of its orders
+            self.end(Exit(signal=9))
+            return
+        command = Command(self.command.argv, self.orders["env"], self.orders["cwd"])
+        runtime = FakeRuntime(self, self._driver.sessions[self.runtime_listener], command, self._sinks[0])
+        self._process = asyncio.get_running_loop().create_task(self._play(self._driver.script, runtime))
+
+    def memory_bytes(self) -> int:
+        return self._driver.standby_mib * 1024 * 1024
+
+    def end(self, how: Exit) -> None:
+        """Its process ends by itself."""
+        self._exit.set_result(how)
+
+
 class FakeDriver:
     """Makes `FakeSandbox`es that play ``script``."""
 
@@ -201,6 +263,10 @@ class FakeDriver:
         self.live: set[FakeSandbox] = set()
         self.made = 0
         self.most_live = 0
+        self.standbys_made: list[FakeStandby] = []
+        self.standby_faults: set[str] = set()
+        self.standby_mib = 40
+        self.wait_s = 0.2
 
     async def start(self) -> None:
         return None
@@ -210,6 +276,14 @@ class FakeDriver:
         sandbox = FakeSandbox(self, spec)
         self.live.add(sandbox)
         self.most_live = max(self.most_live, len(self.live))
+        return sandbox
+
+    async def prepare_standby(self, spec: SandboxSpec) -> FakeStandby:
+        if "prepare" in self.standby_faults:
+            raise SandboxError("prepare fails")
+        sandbox = FakeStandby(self, spec)
+        self.standbys_made.append(sandbox)
+        self.live.add(sandbox)
         return sandbox
 
     async def close(self) -> None:
@@ -227,6 +301,9 @@ class FakeDriver:
 class FakeRuntimes:
     """Knows ``python3.12`` and nothing else."""
 
+    def __init__(self, standby: Literal["", "any", "memory"] = "any") -> None:
+        self.standby = standby
+
     def is_known(self, runtime: str) -> bool:
         return runtime == "python3.12"
 
@@ -236,7 +313,7 @@ class FakeRuntimes:
     async def resolve(self, runtime: str) -> ReadyRuntime:
         if not self.is_known(runtime):
             raise RuntimeMissing(f"Runtime {runtime} is not installed on this node.")
-        return ReadyRuntime(runtime, "3.12.1", ("{lang}/bin/python",), {"PYTHONPATH": "{runtime}"}, ())
+        return ReadyRuntime(runtime, "3.12.1", ("{lang}/bin/python",), {"PYTHONPATH": "{runtime}"}, (), standby=self.standby)
 
     async def list(self) -> list[RuntimeStatus]:
         return []
@@ -300,13 +377,20 @@ def engine(
     start_s: float = 0.1,
     settings: EnvironmentSettings | None = None,
     account_concurrency: int = 1000,
+    standby: Literal["", "any", "memory"] | None = None,
 ) -> Engine:
-    """A fresh engine; call on the loop that runs it."""
+    """A fresh engine; call on the loop that runs it.
+
+    Args:
+        standby: what the runtime allows; None for a driver that makes none.
+    """
     driver = FakeDriver(script, start_s)
+    if standby is not None:
+        driver.capabilities = dataclasses.replace(driver.capabilities, standby=True)
     sink = FakeSink()
     clock, ids = LoopClock(), SeededIds(1)
     neighbours = Neighbours(
-        driver, FakeRuntimes(), FakeArtifacts(), driver, FakeEndpoint(), FakeCredentials(), sink, clock, ids
+        driver, FakeRuntimes(standby or ""), FakeArtifacts(), driver, FakeEndpoint(), FakeCredentials(), sink, clock, ids
     )
     environments = Environments(settings or EnvironmentSettings(max_memory_mib=100_000, parallel_starts=1000), neighbours)
     admission = Admission(LambdaSettings(account_concurrency=account_concurrency))

@@ -91,7 +91,8 @@ class EnvironmentSettings(_Section, frozen=True):
     ``idle_s``: unused environments end after it. ``init_timeout_s``: AWS's 10 s. ``parallel_starts``: how many may start at
     once (0: twice the cores). ``max_memory_mib``: what all environments of this node may use together (0: 80 % of the
     machine's memory). ``freeze_after_s``: an environment that was idle so long does not run until its next invocation
-    (0: at once; negative: never).
+    (0: at once; negative: never). ``standby_max``: how many sandboxes per runtime may wait, started, for a function (0:
+    none).
     """
 
     idle_s: float = 600.0
@@ -99,6 +100,7 @@ class EnvironmentSettings(_Section, frozen=True):
     init_timeout_s: float = 10.0
     parallel_starts: int = 0
     max_memory_mib: int = 0
+    standby_max: int = 4
 
 
 class DeliverySettings(_Section, frozen=True):
@@ -215,6 +217,7 @@ def _check(settings: Settings) -> None:
         "environments.init_timeout_s must be positive": settings.environments.init_timeout_s > 0,
         "environments.parallel_starts must not be negative": settings.environments.parallel_starts >= 0,
         "environments.max_memory_mib must not be negative": settings.environments.max_memory_mib >= 0,
+        "environments.standby_max must not be negative": settings.environments.standby_max >= 0,
         "deliveries.retry_base_s must not be negative": settings.deliveries.retry_base_s >= 0,
         "deliveries.workers must be positive": settings.deliveries.workers > 0,
         "lambda.account_concurrency must be positive": settings.lambda_.account_concurrency > 0,

@@ -159,4 +159,5 @@ def _ready(definition: Definition, version: str, mounts: tuple[RuntimeMount, ...
         mounts=mounts,
         entrypoints=definition.entrypoints,
         runtime_api_host=definition.runtime_api_host,
+        standby=definition.standby,
     )

@@ -18,6 +18,7 @@ from typing import Any, Literal
 import msgspec
 
 Language = Literal["python", "nodejs", "java", "ruby", "dotnet", "provided"]
+Standby = Literal["", "any", "memory"]
 
 NAMES: Mapping[Language, str] = {
     "python": "Python",
@@ -75,6 +76,7 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     preview: bool = False
     entrypoints: tuple[str, ...] = ()
     runtime_api_host: str = "169.254.100.1"
+    standby: Standby = ""
     get: tuple[str, ...] = ()
     pack: dict[str, str] = {}
     source: tuple[Source, ...] = ()
@@ -93,6 +95,7 @@ class Definition:
         env: see `port.ReadyRuntime`.
         entrypoints: see `port.ReadyRuntime`.
         runtime_api_host: see `port.ReadyRuntime`.
+        standby: see `port.ReadyRuntime`.
         deprecated: AWS's date ``YYYY-MM-DD``, or ``""``.
         is_preview: whether AWS offers it as a public preview only.
         get: commands that bring an interpreter to this machine.
@@ -107,6 +110,7 @@ class Definition:
     env: Mapping[str, str]
     entrypoints: tuple[str, ...]
     runtime_api_host: str
+    standby: Standby
     deprecated: str
     is_preview: bool
     get: tuple[str, ...]
@@ -144,6 +148,7 @@ def parse(document: Mapping[str, Any]) -> Definition:
         env=file.env,
         entrypoints=file.entrypoints,
         runtime_api_host=file.runtime_api_host,
+        standby=file.standby,
         deprecated=file.deprecated.isoformat() if file.deprecated else "",
         is_preview=file.preview,
         get=file.get,

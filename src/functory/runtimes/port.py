@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 from functory.kernel.errors import FunctoryError
 
@@ -38,6 +38,8 @@ class ReadyRuntime:
         entrypoints: templates like those of ``argv``; when not empty, the first one that exists takes the place of
             ``argv[0]``, and none is ``Runtime.InvalidEntrypoint`` (``provided.*``: the function brings its program).
         runtime_api_host: address under which AWS shows the Runtime API to this runtime.
+        standby: whether its client can be started before its function is known: ``any`` for every function, ``memory`` for
+            functions of one memory size, ``""`` not at all. Its process gets ``_FUNCTORY_STANDBY_FD``.
     """
 
     id: str
@@ -47,6 +49,7 @@ class ReadyRuntime:
     mounts: tuple[RuntimeMount, ...]
     entrypoints: tuple[str, ...] = ()
     runtime_api_host: str = "169.254.100.1"
+    standby: Literal["", "any", "memory"] = ""
 
 
 @dataclass(frozen=True, slots=True)

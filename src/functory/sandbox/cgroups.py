@@ -20,6 +20,8 @@ from pathlib import Path
 from typing import Protocol
 
 _NEEDED = ("memory", "cpu", "pids")
+SHARES = 1024
+"""What every group has of the CPU unless it is told otherwise."""
 _NODE_LEAF = "functory-node"
 
 
@@ -40,6 +42,19 @@ class Group(Protocol):
 
     def limit_cpu(self, quota_us: int, period_us: int) -> None:
         """Let its processes together run for ``quota_us`` of every ``period_us``."""
+
+    def limit_memory(self, limit_bytes: int) -> None:
+        """Let its processes together hold so much, swap included; a peak seen before is forgotten where that is possible.
+
+        Raises:
+            OSError: they hold more already.
+        """
+
+    def limit_processes(self, count: int) -> None:
+        """Let there be so many processes and threads."""
+
+    def set_shares(self, shares: int) -> None:
+        """Its part of the CPU beside other groups that want it (version 1's scale: 1,024 is everybody's)."""
 
     def pids(self) -> list[int]:
         """The processes in it."""
@@ -210,6 +225,7 @@ class _GroupV1:
         self._memory = folders.get("memory", missing)
         self._freezer = folders.get("freezer", missing)
         self._cpu = folders.get("cpu", missing)
+        self._pids = folders.get("pids", missing)
         self._peak = _PeakFile(self._memory / "memory.max_usage_in_bytes")
 
     def memory_peak_bytes(self) -> int:
@@ -228,6 +244,19 @@ class _GroupV1:
         # the quota first: both orders are allowed, and the period is the same in practice
         _write_if_there(self._cpu / "cpu.cfs_quota_us", str(quota_us))
         _write_if_there(self._cpu / "cpu.cfs_period_us", str(period_us))
+
+    def limit_memory(self, limit_bytes: int) -> None:
+        memory, both = self._memory / "memory.limit_in_bytes", self._memory / "memory.memsw.limit_in_bytes"
+        order = (both, memory) if limit_bytes > _number(_read(memory)) else (memory, both)
+        for file in order:  # memory alone may never be allowed more than both together
+            _write_if_there(file, str(limit_bytes))
+        _write_if_there(self._memory / "memory.max_usage_in_bytes", "0")
+
+    def limit_processes(self, count: int) -> None:
+        _write_if_there(self._pids / "pids.max", str(count))
+
+    def set_shares(self, shares: int) -> None:
+        _write_if_there(self._cpu / "cpu.shares", str(shares))
 
     def pids(self) -> list[int]:
         texts = (_read(folder / "cgroup.procs") for folder in self._folders.values())
@@ -270,6 +299,16 @@ class _GroupV2:
 
     def limit_cpu(self, quota_us: int, period_us: int) -> None:
         _write_if_there(self._folder / "cpu.max", f"{quota_us} {period_us}")
+
+    def limit_memory(self, limit_bytes: int) -> None:
+        _write_if_there(self._folder / "memory.max", str(limit_bytes))
+        self._sampled_peak = 0
+
+    def limit_processes(self, count: int) -> None:
+        _write_if_there(self._folder / "pids.max", str(count))
+
+    def set_shares(self, shares: int) -> None:
+        _write_if_there(self._folder / "cpu.weight", str(min(10_000, max(1, shares * 100 // SHARES))))
 
     def pids(self) -> list[int]:
         return [int(pid) for pid in _read(self._folder / "cgroup.procs").split()]

@@ -6,7 +6,8 @@ read-only binds already in place (see `rootfs`), so that only what differs betwe
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,8 @@ class Place:
         cgroup: absolute cgroup path, below the hierarchy's root.
         first_id: first host uid and gid of the sandbox's private range.
         machine: ``os.uname().machine``.
+        late: target -> folder whose later mounts shall appear there (standby).
+        shares: part of the CPU beside other sandboxes, or 0 for everybody's.
         limits_swap: whether the kernel can limit swap (version 1 may be built without; the runtimes then refuse the value).
         user_namespace: whether the process gets one, with the ids from ``first_id`` on.
         extra_memory_mib: what the runtime itself uses of the memory limit.
@@ -56,6 +59,8 @@ class Place:
     cgroup: str
     first_id: int
     machine: str
+    late: Mapping[str, Path] = field(default_factory=dict)
+    shares: int = 0
     limits_swap: bool = True
     user_namespace: bool = True
     extra_memory_mib: int = 0
@@ -104,8 +109,9 @@ def _mounts(mounts: tuple[Mount, ...], place: Place) -> list[dict[str, Any]]:
     fixed: list[dict[str, Any]] = [
         {"destination": "/proc", "type": "proc", "source": "proc", "options": ["nosuid", "noexec", "nodev"]},
         *([_bind(place.dev, "/dev", "ro", "noexec")] if place.dev else []),
-        _bind(place.tmp, "/tmp", "rw", "nodev"),  # noqa: S108
+        _bind(place.tmp, "/tmp", "rw", "nodev", *(["rslave"] if place.late else [])),  # noqa: S108
     ]
+    fixed += [_bind(folder, target, "ro", "nodev", "rslave") for target, folder in place.late.items()]
     return fixed + [_bind(mount.source, mount.target, "ro" if mount.read_only else "rw", "nodev") for mount in mounts]
 
 
@@ -138,8 +144,9 @@ def _rlimit(name: str, value: int) -> dict[str, Any]:
 def _resources(spec: SandboxSpec, place: Place) -> dict[str, Any]:
     memory = (spec.limits.memory_mib + place.extra_memory_mib) * MIB
     swap = {"swap": memory} if place.limits_swap else {}  # counts both: equal means none
+    shares = {"shares": place.shares} if place.shares else {}
     return {
         "memory": {"limit": memory, **swap},
-        "cpu": {"quota": cpu_quota_us(spec.limits.vcpu), "period": CPU_PERIOD_US},
+        "cpu": {"quota": cpu_quota_us(spec.limits.vcpu), "period": CPU_PERIOD_US, **shares},
         "pids": {"limit": spec.limits.processes},
     }

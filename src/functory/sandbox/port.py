@@ -118,6 +118,7 @@ class Capabilities:
     tmp_limit: bool
     private_network: bool
     freeze: bool
+    standby: bool = False
     own_root: bool = False
     notes: tuple[str, ...] = ()
 
@@ -229,6 +230,45 @@ class Sandbox(Protocol):
         """Kill what still runs and remove every trace (mounts, cgroup, folders, sockets). Idempotent, never raises."""
 
 
+class StandbySandbox(Sandbox, Protocol):
+    """A sandbox that is launched before anybody knows for which function; used in the order of the methods.
+
+    Its process finds a connected stream socket as descriptor `standby_fd`: it writes one byte when it waits, then reads the
+    message to its end. The folders that `attach` brings appear at their targets in the running sandbox.
+    """
+
+    standby_fd: int
+    """Number of the inherited channel."""
+
+    async def waiting(self) -> None:
+        """Return when the process has said that it waits.
+
+        Raises:
+            SandboxError: it ended instead.
+        """
+
+    async def attach(self, mounts: Sequence[Mount], limits: Limits) -> None:
+        """Show the function's folders (`LATE_TARGETS`) and set its limits.
+
+        Raises:
+            SandboxError: not possible; the sandbox is to be disposed of.
+        """
+
+    async def hand_over(self, message: bytes) -> None:
+        """Send the message and close the channel.
+
+        Raises:
+            SandboxError: the process has ended.
+        """
+
+    def memory_bytes(self) -> int:
+        """Memory that its process holds now; 0 when unknown."""
+
+
+LATE_TARGETS = ("/var/task", "/opt")
+"""Where `StandbySandbox.attach` can mount."""
+
+
 class SandboxDriver(Protocol):
     """Makes sandboxes."""
 
@@ -249,6 +289,17 @@ class SandboxDriver(Protocol):
 
         Raises:
             SandboxError: it could not be made; nothing is left behind.
+        """
+
+    async def prepare_standby(self, spec: SandboxSpec) -> StandbySandbox:
+        """Make a sandbox whose function comes later; only with `Capabilities.standby`.
+
+        Args:
+            spec: its mounts are those that every function shares, none of them at `LATE_TARGETS`; its limits hold until
+                `StandbySandbox.attach`.
+
+        Raises:
+            SandboxError: it could not be made, or this driver makes none; nothing is left behind.
         """
 
     async def close(self) -> None:

@@ -81,6 +81,11 @@ class RootTemplates:
         """Where folders of the host are mounted under other ids; never removed with what is in them."""
         return self.folder / "maps"
 
+    @property
+    def folder_of_late(self) -> Path:
+        """Where the folders of standby sandboxes are mounted; never removed with what is in them."""
+        return self.folder / "late"
+
     def start(self) -> None:
         """Mount the tmpfs and make ``/dev``. Blocks.
 
@@ -90,6 +95,7 @@ class RootTemplates:
         linux.mount("tmpfs", self.folder, "tmpfs", linux.MS_NOSUID, "mode=755,size=64m")
         self.dev.mkdir(mode=0o755)
         self.folder_of_maps.mkdir(mode=0o700)
+        self.folder_of_late.mkdir(mode=0o700)
         for name, (major, minor) in _DEVICES.items():
             os.mknod(self.dev / name, 0o666 | 0o020000, os.makedev(major, minor))
             (self.dev / name).chmod(0o666)  # whatever the umask

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from functory.sandbox.port import (
+    LATE_TARGETS,
     Command,
     Companion,
     Exit,
@@ -454,5 +455,19 @@ def test_a_sandbox_can_take_over_the_tmp_of_one_that_was_killed(run: Callable[[W
         await heir.dispose()
         left = traces(run_dir)
         assert (left["folders"], left["mounts"]) == ([], [])
+
+    run(work)
+
+
+def test_a_driver_makes_standby_sandboxes_exactly_when_it_says_so(run: Callable[[Work], None]) -> None:
+    async def work(driver: SandboxDriver) -> None:
+        spec = SandboxSpec("later", ())
+        if driver.capabilities.standby:
+            sandbox = await driver.prepare_standby(spec)
+            assert set(LATE_TARGETS) <= set(sandbox.paths)
+            await sandbox.dispose()
+        else:
+            with pytest.raises(SandboxError, match="later"):
+                await driver.prepare_standby(spec)
 
     run(work)

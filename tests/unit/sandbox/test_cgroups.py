@@ -184,3 +184,29 @@ def test_a_group_that_is_gone_answers_everything(version: int, v1: HierarchyV1, 
     assert not group.is_frozen()
     assert not group.exists()
     assert group.remove() is True
+
+
+@pytest.mark.parametrize(("now", "wanted"), [("536870912", 134217728), ("134217728", 536870912)])
+def test_version_1_limits_memory_and_swap_together(v1: HierarchyV1, now: str, wanted: int) -> None:
+    folder = v1.mounts["memory"] / "functory/k/one"
+    names = ("memory.limit_in_bytes", "memory.memsw.limit_in_bytes", "memory.max_usage_in_bytes")
+    for name in names:
+        (folder / name).write_text(now)
+    v1.group("/functory/k/one").limit_memory(wanted)
+    assert [(folder / name).read_text()[: len(str(wanted))] for name in names[:2]] == [str(wanted)] * 2
+    assert (folder / names[2]).read_text().startswith("0")
+
+
+def test_limits_of_a_running_group_change_in_both_versions(v1: HierarchyV1, v2: HierarchyV2) -> None:
+    first, second = v1.mounts, v2.root / "functory/k/one"
+    fill(first["pids"] / "functory/k/one", pids__max="1")
+    fill(first["cpu"] / "functory/k/one", cpu__shares="1")
+    fill(second, memory__max="1", pids__max="1", cpu__weight="1")
+    for hierarchy in (v1, v2):
+        group = hierarchy.group("/functory/k/one")
+        group.limit_memory(1024)
+        group.limit_processes(64)
+        group.set_shares(cgroups.SHARES)
+    assert (first["pids"] / "functory/k/one/pids.max").read_text() == "64"
+    assert (first["cpu"] / "functory/k/one/cpu.shares").read_text() == "1024"
+    assert [(second / name).read_text() for name in ("memory.max", "pids.max", "cpu.weight")] == ["1024", "64", "100"]

@@ -89,3 +89,16 @@ def test_without_a_profile_for_the_machine_there_is_no_seccomp() -> None:
     place = dataclasses.replace(PLACE, machine="riscv64")
     assert "seccomp" in CONFIG["linux"]
     assert "seccomp" not in oci_spec.config(SPEC, COMMAND, place)["linux"]
+
+
+def test_a_standby_has_slaves_where_its_function_will_come_and_less_of_the_cpu() -> None:
+    place = dataclasses.replace(PLACE, late={"/opt": Path("/late/opt")}, shares=128)
+    config = oci_spec.config(SPEC, COMMAND, place)
+    late = next(mount for mount in config["mounts"] if mount["destination"] == "/opt")
+    assert late["source"] == "/late/opt"
+    assert {"rbind", "rslave", "ro", "nosuid", "nodev"} <= set(late["options"])
+    assert "rslave" in next(mount for mount in config["mounts"] if mount["destination"] == "/tmp")["options"]
+    assert config["linux"]["resources"]["cpu"]["shares"] == 128
+    plain = oci_spec.config(SPEC, COMMAND, PLACE)
+    assert "shares" not in plain["linux"]["resources"]["cpu"]
+    assert "rslave" not in json.dumps(plain)

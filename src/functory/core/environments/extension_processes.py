@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from functory.core.environments.environment import Environment
@@ -44,7 +44,7 @@ def extension_variables(env: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in env.items() if name not in _NOT_FOR_EXTENSIONS and not name.startswith("_")}
 
 
-async def start_extensions(environment: Environment, files: list[Path], env: Mapping[str, str]) -> None:
+async def start_extensions(environment: Environment, files: Sequence[Path], env: Mapping[str, str]) -> None:
     """Start them; what cannot be started fails the environment's init.
 
     Args:

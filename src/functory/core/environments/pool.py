@@ -27,8 +27,10 @@ from functory.core.admission.permits import RETRY_AFTER_S
 from functory.core.environments import failures, platform_events
 from functory.core.environments.environment import Environment, InitFailure
 from functory.core.environments.log_stream import LogStream
+from functory.core.environments.memory import MemoryBudget
 from functory.core.environments.scaling import PATIENCE_S, Demand, starts_needed
 from functory.core.environments.shutdown import EXTERNAL_S
+from functory.core.environments.standby import Standbys
 from functory.core.environments.starter import Neighbours, Starter, StartRefused
 from functory.core.environments.states import EnvironmentState
 from functory.core.functions.model import FunctionVersion
@@ -36,6 +38,7 @@ from functory.core.invocations.outcome import Invocation, Outcome, OutcomeKind
 from functory.kernel import log
 from functory.kernel.settings import EnvironmentSettings
 from functory.kernel.tasks import TaskScope
+from functory.runtimes.port import RuntimeMissing
 from functory.sandbox.port import SandboxError
 
 START_S_GUESS = 0.15
@@ -104,12 +107,16 @@ class Environments:
     def __init__(self, settings: EnvironmentSettings, neighbours: Neighbours) -> None:
         self._settings = settings
         self._driver = neighbours.driver
+        self._runtimes = neighbours.runtimes
         self._tasks = TaskScope("core.environments")
-        self._starter = Starter(neighbours, self._tasks, settings)
         self._log = log.get("core.environments")
         self._pools: dict[FunctionKey, dict[str, _Pool]] = {}
         self._start_slots = asyncio.Semaphore(settings.parallel_starts or 2 * (os.cpu_count() or 1))
-        self._memory_free_mib = settings.max_memory_mib or int(_machine_memory_mib() * MEMORY_SHARE)
+        self._memory = MemoryBudget(settings.max_memory_mib or int(_machine_memory_mib() * MEMORY_SHARE))
+        self.standbys = Standbys(
+            settings, neighbours.driver, neighbours.ids, neighbours.mounts, self._tasks, self._memory, self._is_starting
+        )
+        self._starter = Starter(neighbours, self._tasks, settings, self.standbys)
         self._sweep: asyncio.TimerHandle | None = None
         self._disposals: set[asyncio.Task[None]] = set()
         self._closing = False
@@ -208,7 +215,9 @@ class Environments:
             self._scale(pool)
 
     def _reserve(self, memory_mib: int) -> bool:
-        while self._memory_free_mib < memory_mib:
+        while not self._memory.reserve(memory_mib):
+            if self.standbys.give_up_one():
+                continue
             oldest = min(
                 (env for epochs in self._pools.values() for pool in epochs.values() for env in pool.idle),
                 key=lambda env: env.idle_since,
@@ -217,7 +226,6 @@ class Environments:
             if oldest is None:
                 return False
             oldest.retire()
-        self._memory_free_mib -= memory_mib
         return True
 
     def _refuse_hopeless(self, pool: _Pool) -> None:
@@ -249,6 +257,9 @@ class Environments:
         finally:
             pool.starting -= 1
 
+    def _is_starting(self) -> bool:
+        return any(pool.starting for epochs in self._pools.values() for pool in epochs.values())
+
     async def _start_again(self, pool: _Pool, waiter: _Waiter) -> None:
         """Re-initialise an environment that was reset, on the time of one invocation."""
         limit_s = float(pool.version.timeout_s)
@@ -279,7 +290,7 @@ class Environments:
         try:
             async with self._start_slots:
                 if waiter is None and self._is_superfluous(pool):
-                    self._memory_free_mib += pool.version.memory_mib
+                    self._memory.release(pool.version.memory_mib)
                     return
                 began = loop.time()
                 environment = await self._starter.launch(
@@ -290,7 +301,7 @@ class Environments:
                     on_end=lambda env: self._end(pool, env),
                 )
         except BaseException as error:
-            self._memory_free_mib += pool.version.memory_mib
+            self._memory.release(pool.version.memory_mib)
             self._fail_waiter(pool, waiter, error)
             if isinstance(error, (StartRefused, SandboxError, OSError)):
                 return
@@ -363,7 +374,7 @@ class Environments:
         pool.all.discard(environment)
         if environment in pool.idle:
             pool.idle.remove(environment)
-        self._memory_free_mib += environment.version.memory_mib
+        self._memory.release(environment.version.memory_mib)
         if self._closed:  # the driver's end disposes of it
             return
         if environment.leaves_remains and not pool.retired and not self._closing:
@@ -423,6 +434,15 @@ class Environments:
         for epoch, pool in list(self._pools.get(key, {}).items()):
             if epoch != version.epoch:
                 self._retire_pool(pool)
+        if not self._closing:
+            self._tasks.spawn(self._expect(version), f"expect {version.name}")
+
+    async def _expect(self, version: FunctionVersion) -> None:
+        """A function that was just made or changed is likely to be called."""
+        try:
+            self.standbys.expect(await self._runtimes.resolve(version.runtime), version.memory_mib)
+        except RuntimeMissing:
+            return  # its first call will tell
 
     def remove(self, account_id: str, region: str, name: str, version: str | None) -> None:
         """End every environment of a function, or of one version of it."""
@@ -450,11 +470,13 @@ class Environments:
                     environment.retire()
                 self._forget_remains(pool, math.inf if pool.retired else now - self._settings.idle_s)
                 self._forget_empty(pool)
+        self.standbys.sweep()
         self._schedule_sweep()
 
     async def close(self) -> None:
         """End everything: waiting callers are refused, running invocations are cut."""
         self._closing = True
+        self.standbys.close()
         if self._sweep is not None:
             self._sweep.cancel()
         for epochs in self._pools.values():

@@ -8,9 +8,12 @@ init is an `InitFailure`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+import functools
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+
+import msgspec
 
 from functory.core.environments import failures, image_start, platform_events
 from functory.core.environments.entrypoint import refusal as entrypoint_refusal
@@ -20,10 +23,12 @@ from functory.core.environments.freezer import Freezer
 from functory.core.environments.image_start import ImageRefused, ImageStart
 from functory.core.environments.log_stream import LogStream, stream_name
 from functory.core.environments.port import ArtifactSource, CredentialSource, EndpointHost, RuntimeApiHost
+from functory.core.environments.standby import Standby, Standbys
 from functory.core.environments.telemetry import Telemetry
 from functory.core.environments.variables import Surroundings, expand, places, variables
 from functory.core.functions.model import FunctionVersion, ImageOverrides
 from functory.core.invocations.log_sink import LogSink
+from functory.kernel import log as module_log
 from functory.kernel.clock import Clock
 from functory.kernel.errors import FunctoryError
 from functory.kernel.ids import Ids
@@ -32,7 +37,16 @@ from functory.kernel.settings import EnvironmentSettings
 from functory.kernel.tasks import TaskScope
 from functory.runtimes.port import ReadyRuntime, RuntimeCatalog, RuntimeMissing
 from functory.runtimes.version import runtime_version_arn
-from functory.sandbox.port import Command, Limits, Mount, Sandbox, SandboxDriver, SandboxSpec
+from functory.sandbox.port import (
+    Command,
+    Limits,
+    Mount,
+    OutputSink,
+    Sandbox,
+    SandboxDriver,
+    SandboxError,
+    SandboxSpec,
+)
 
 PRIVATE_HOST = "169.254.100.1"
 """The address of the Runtime API inside a private network. AWS: as recorded from its runtimes."""
@@ -72,17 +86,35 @@ class StartRefused(FunctoryError):  # noqa: N818  reads as what it is
         self.log = log
 
 
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What is settled before a sandbox is chosen."""
+
+    version: FunctionVersion
+    runtime: ReadyRuntime
+    argv: tuple[str, ...]
+    log: LogStream
+    phase: str
+    image: ImageStart | None
+    extensions: Sequence[Path]
+    on_idle: Callable[[Environment], None]
+    on_end: Callable[[Environment], None]
+
+
 class Starter:
     """See the module.
 
     Args:
         tasks: owns the watcher of each sandbox; belongs to the pool.
+        standbys: asked first; a sandbox is started where none waits.
     """
 
-    def __init__(self, neighbours: Neighbours, tasks: TaskScope, settings: EnvironmentSettings) -> None:
+    def __init__(self, neighbours: Neighbours, tasks: TaskScope, settings: EnvironmentSettings, standbys: Standbys) -> None:
         self._with = neighbours
         self._tasks = tasks
         self._settings = settings
+        self._standbys = standbys
+        self._log = module_log.get("core.starter")
 
     async def launch(
         self,
@@ -123,31 +155,51 @@ class Starter:
         spec = image.adapt_spec(spec) if image else spec
         if remains is not None:
             spec = replace(spec, tmp_of=remains.sandbox)
+        extensions = find_extensions(image.mounts if image else spec.mounts)
+        plan = _Plan(version, runtime, argv, log, phase, image, extensions, on_idle, on_end)
+        # an init that failed or is done again is not repeated on another bet
+        is_first = phase == "init" and remains is None
+        standby = self._standbys.take(version, runtime) if is_first and not extensions else None
+        if standby is not None:
+            try:
+                return await self._begin(
+                    plan, standby.sandbox, functools.partial(_specialize, standby, _mounts(code, layers), spec.limits)
+                )
+            except (SandboxError, OSError) as error:
+                self._log.warning("standby_not_used", sandbox=standby.sandbox.id, reason=str(error))
         sandbox = await near.driver.prepare(spec)
+        return await self._begin(plan, sandbox, sandbox.launch)
+
+    async def _begin(
+        self, plan: _Plan, sandbox: Sandbox, go: Callable[[Command, OutputSink, OutputSink], Awaitable[None]]
+    ) -> Environment:
+        """Serve a sandbox and let what is in it begin with the function; on failure the sandbox is disposed of."""
+        near, version, runtime, log, image = self._with, plan.version, plan.runtime, plan.log, plan.image
         environment: Environment | None = None
         try:
             freezer = Freezer(sandbox, self._freeze_after_s(), self._tasks)
             telemetry = Telemetry(sandbox, log, self._tasks)
-            environment = Environment(version, sandbox, log, near.clock, near.ids, freezer, telemetry, on_idle, on_end)
+            environment = Environment(
+                version, sandbox, log, near.clock, near.ids, freezer, telemetry, plan.on_idle, plan.on_end
+            )
             environment.closers.append(await near.runtime_api.serve(sandbox.runtime_listener, environment))
             if sandbox.aws_listener is not None:
                 environment.closers.append(await near.endpoint.serve(sandbox.aws_listener))
             if image is None:
-                _tell_init_start(log, version, runtime, phase)
-            command = await self._command(version, runtime, argv, sandbox, log)
+                _tell_init_start(log, version, runtime, plan.phase)
+            command = await self._command(version, runtime, plan.argv, sandbox, log)
             command = image.adapt_command(command, version) if image else command
             environment.launched()
-            extensions = find_extensions(image.mounts if image else spec.mounts)
-            if extensions:
-                await start_extensions(environment, extensions, command.env)
+            if plan.extensions:
+                await start_extensions(environment, plan.extensions, command.env)
             else:
-                await sandbox.launch(command, log.output, log.telemetry)
+                await go(command, log.output, log.telemetry)
         except BaseException:
             if environment is not None:
                 environment.stop_serving()
             await sandbox.dispose()
             raise
-        held = command if extensions else None
+        held = command if plan.extensions else None
         self._tasks.spawn(_watch(environment, held), f"environment {sandbox.id}")
         return environment
 
@@ -227,6 +279,20 @@ class Starter:
         )
         values = places(sandbox.paths)
         return Command(tuple(expand(part, values) for part in argv), env, values["task"])
+
+
+async def _specialize(
+    standby: Standby, own: tuple[Mount, ...], limits: Limits, command: Command, output: OutputSink, telemetry: OutputSink
+) -> None:
+    """Make a standby this function's, as `Sandbox.launch` would have started it.
+
+    Raises:
+        SandboxError: it has ended, or cannot be given this function.
+    """
+    await standby.sandbox.attach(own, limits)
+    standby.relay.connect(output, telemetry)
+    orders = {"env": command.env, "cwd": command.cwd, "started_with": standby.started_with}
+    await standby.sandbox.hand_over(msgspec.json.encode(orders))
 
 
 async def _watch(environment: Environment, held: Command | None) -> None:

@@ -62,15 +62,8 @@ def expand(template: str, values: Mapping[str, str]) -> str:
     return template
 
 
-def variables(
-    version: FunctionVersion, runtime: ReadyRuntime, around: Surroundings, credentials: Credentials, *, is_custom: bool
-) -> dict[str, str]:
-    """Every variable of the process.
-
-    Args:
-        is_custom: a ``provided.*`` runtime, which gets no framed log channel.
-    """
-    values = places(around.paths)
+def _defaults(runtime: ReadyRuntime, values: Mapping[str, str]) -> dict[str, str]:
+    """What does not depend on the function."""
     env = {
         "PATH": "/usr/local/bin:/usr/bin/:/bin:/opt/bin",
         "LANG": "en_US.UTF-8",
@@ -80,8 +73,36 @@ def variables(
         "_AWS_XRAY_DAEMON_ADDRESS": "169.254.100.1",
         "_AWS_XRAY_DAEMON_PORT": "2000",
     }
-    env |= {name: expand(value, values) for name, value in runtime.env.items()}
-    env |= version.environment
+    return env | {name: expand(value, values) for name, value in runtime.env.items()}
+
+
+def standby_variables(runtime: ReadyRuntime, paths: Mapping[str, str], channel: int, memory_mib: int) -> dict[str, str]:
+    """What a process is started with that waits for its function; all of it is replaced by `variables` later.
+
+    Args:
+        paths: see `Surroundings`.
+        channel: descriptor on which it waits.
+        memory_mib: MemorySize of the functions it is for.
+    """
+    values = places(paths)
+    return _defaults(runtime, values) | {
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(memory_mib),
+        "LAMBDA_TASK_ROOT": values["task"],
+        "LAMBDA_RUNTIME_DIR": values["runtime"],
+        "_FUNCTORY_STANDBY_FD": str(channel),
+    }
+
+
+def variables(
+    version: FunctionVersion, runtime: ReadyRuntime, around: Surroundings, credentials: Credentials, *, is_custom: bool
+) -> dict[str, str]:
+    """Every variable of the process.
+
+    Args:
+        is_custom: a ``provided.*`` runtime, which gets no framed log channel.
+    """
+    values = places(around.paths)
+    env = _defaults(runtime, values) | dict(version.environment)
     env |= {
         "AWS_ACCESS_KEY_ID": credentials.access_key_id,
         "AWS_SECRET_ACCESS_KEY": credentials.secret_access_key,

@@ -14,7 +14,17 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from functory.sandbox import inside
-from functory.sandbox.port import Capabilities, Command, Companion, Exit, OutputSink, Sandbox, SandboxError, SandboxSpec
+from functory.sandbox.port import (
+    Capabilities,
+    Command,
+    Companion,
+    Exit,
+    OutputSink,
+    Sandbox,
+    SandboxError,
+    SandboxSpec,
+    StandbySandbox,
+)
 
 
 @dataclass(slots=True)
@@ -79,6 +89,10 @@ class FakeDriver:
         sandbox = FakeSandbox(spec, self._behaviour)
         self.sandboxes[spec.id] = sandbox
         return sandbox
+
+    async def prepare_standby(self, spec: SandboxSpec) -> StandbySandbox:
+        """See `SandboxDriver`; there is nothing that could be mounted into a running process of this driver."""
+        raise SandboxError(f"sandbox {spec.id}: the driver {self.name} makes none whose function comes later")
 
     async def close(self) -> None:
         """See `SandboxDriver`."""

@@ -28,15 +28,17 @@ from typing import TypeVar
 from functory.kernel import log
 from functory.sandbox import cgroups, linux, recovery
 from functory.sandbox.drivers.oci_sandbox import OciSandbox, Shared
+from functory.sandbox.drivers.oci_standby import OciStandby
 from functory.sandbox.identity import IdRanges
 from functory.sandbox.mounts import check_mounts
 from functory.sandbox.outbound import Outbound, Wish
-from functory.sandbox.port import Capabilities, Limits, Sandbox, SandboxError, SandboxSpec
+from functory.sandbox.port import Capabilities, Limits, Sandbox, SandboxError, SandboxSpec, StandbySandbox
 from functory.sandbox.rootfs import ETC_FILES, RootTemplates
 from functory.sandbox.scratch import Scratch
 from functory.sandbox.traits import traits_of
 
 T = TypeVar("T")
+S = TypeVar("S", bound=OciSandbox)
 
 _ID = re.compile(r"[a-z0-9-]{1,64}")
 _THREADS = 8
@@ -113,20 +115,30 @@ class OciDriver:
 
     async def prepare(self, spec: SandboxSpec) -> Sandbox:
         """See `SandboxDriver`."""
-        shared = self._require_shared()
+        return await self._make(OciSandbox(self._checked(spec), self._require_shared(), self._forget))
+
+    def _checked(self, spec: SandboxSpec) -> SandboxSpec:
         if not _ID.fullmatch(spec.id):
             raise SandboxError(f"sandbox id {spec.id!r}: must be 1 to 64 of a-z, 0-9 and -")
         if spec.id in self._sandboxes:
             raise SandboxError(f"sandbox id {spec.id!r} is in use")
         check_mounts(spec.mounts)
-        sandbox = OciSandbox(spec, shared, self._forget)
-        self._sandboxes[spec.id] = sandbox
+        return spec
+
+    async def prepare_standby(self, spec: SandboxSpec) -> StandbySandbox:
+        """See `SandboxDriver`."""
+        if not self.capabilities.standby:
+            raise SandboxError(f"sandbox {spec.id}: {self._runtime.name} makes none whose function comes later")
+        return await self._make(OciStandby(self._checked(spec), self._require_shared(), self._forget))
+
+    async def _make(self, sandbox: S) -> S:
+        self._sandboxes[sandbox.id] = sandbox
         try:
             await sandbox.make()
         except BaseException as error:
             await asyncio.shield(sandbox.dispose())
             if isinstance(error, OSError):
-                raise SandboxError(f"sandbox {spec.id} could not be made: {error}") from error
+                raise SandboxError(f"sandbox {sandbox.id} could not be made: {error}") from error
             raise
         return sandbox
 
@@ -251,6 +263,7 @@ def _capabilities(shared: Shared) -> Capabilities:
         tmp_limit=True,
         private_network=shared.outbound.mode != "host",
         freeze="freezer" in controllers,
+        standby=shared.traits.descriptors == "count",  # gVisor's mounts are its own: nothing appears in them later
         own_root=True,
         notes=tuple(notes),
     )

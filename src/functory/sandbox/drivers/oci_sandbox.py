@@ -99,6 +99,7 @@ class OciSandbox:
         self._state = shared.state / spec.id if shared.traits.own_state else shared.state
         self._network: network.Network | None = None
         self._root = Path()
+        self._tmp = Path()
         self._maps: list[Path] = []
         self._work: asyncio.Future[None] | None = None
         self._pipes: tuple[OutputPipe, ...] = ()
@@ -138,18 +139,24 @@ class OciSandbox:
     def _make(self) -> None:
         """In a thread."""
         self._network = self._shared.outbound.make(aws_endpoint=self._spec.aws_endpoint)
-        tmp = self._folder / "tmp"
-        tmp.mkdir(parents=True, mode=0o755)
-        if self._heir_of is not None:
-            linux.mount(str(self._heir_of.tmp_folder), tmp, flags=linux.MS_MOVE)
-        else:
-            self._shared.scratch.create(tmp, self._spec.limits.tmp_mib)
+        self._folder.mkdir(parents=True, mode=0o755)
+        self._tmp = self._make_tmp()
         targets = [mount.target for mount in self._spec.mounts]
         image = self._spec.root
         self._root = self._shared.roots.root_of_image(image, targets) if image else self._shared.roots.root_for(targets)
         mounts = tuple(self._mapped(number, mount) for number, mount in enumerate(self._spec.mounts))
         network_files = self._shared.roots.network_files() if image else ()
         self._spec = dataclasses.replace(self._spec, mounts=(*mounts, *network_files))
+
+    def _make_tmp(self) -> Path:
+        """In a thread: the folder that becomes ``/tmp``."""
+        tmp = self._folder / "tmp"
+        tmp.mkdir(mode=0o755)
+        if self._heir_of is not None:  # bound, not moved: nothing can be moved out of a standby's shared folder
+            linux.mount(str(self._heir_of.tmp_folder), tmp, flags=linux.MS_BIND)
+        else:
+            self._shared.scratch.create(tmp, self._spec.limits.tmp_mib)
+        return tmp
 
     def _mapped(self, number: int, mount: Mount) -> Mount:
         """The mount whose source belongs to the sandbox's user, for a configured folder; else the mount itself."""
@@ -224,10 +231,7 @@ class OciSandbox:
             return
         pid = await asyncio.shield(self._starting)
         if self._starter is None:
-            for pipe in self._pipes:
-                pipe.close_write_end()
-            if self._supervisor is not None:
-                self._supervisor.close_inherited()
+            self._close_inherited()
             self._starter = Child(pid, (), lambda how, _: how)
         try:
             async with asyncio.timeout(timeout_s):
@@ -241,13 +245,12 @@ class OciSandbox:
             self._main = Child(int((self._folder / "pid").read_text()), self._pipes, self._conclude)
             self._shared.mains.add(self._main.pid)
 
-    def _spawn(self, command: Command) -> int:
-        """In a thread: write the bundle and start the runtime's command; its pid."""
+    def _place(self) -> oci_spec.Place:
         traits = self._shared.traits
-        place = oci_spec.Place(
+        return oci_spec.Place(
             root=self._root,
             dev=None if traits.own_dev else self._shared.roots.dev,
-            tmp=self._folder / "tmp",
+            tmp=self._tmp,
             network=self._require_network().path,
             cgroup=self._group_path,
             first_id=self._first_id,
@@ -256,11 +259,25 @@ class OciSandbox:
             user_namespace=traits.user_namespace,
             extra_memory_mib=traits.extra_memory_mib,
         )
-        (self._folder / "config.json").write_text(json.dumps(oci_spec.config(self._spec, command, place)))
-        uid, gid = self._first_id + oci_spec.UID, self._first_id + oci_spec.GID
+
+    def _inherited(self) -> dict[int, int]:
+        """Number inside, from `TELEMETRY_FD` on without gaps -> descriptor that the process gets there."""
         inherited = {TELEMETRY_FD: self._pipes[1].write_fd}
+        return inherited if self._supervisor is None else inherited | self._supervisor.inherited
+
+    def _close_inherited(self) -> None:
+        """The process has them, or there is none."""
+        for pipe in self._pipes:
+            pipe.close_write_end()
         if self._supervisor is not None:
-            inherited |= self._supervisor.inherited
+            self._supervisor.close_inherited()
+
+    def _spawn(self, command: Command) -> int:
+        """In a thread: write the bundle and start the runtime's command; its pid."""
+        traits = self._shared.traits
+        (self._folder / "config.json").write_text(json.dumps(oci_spec.config(self._spec, command, self._place())))
+        uid, gid = self._first_id + oci_spec.UID, self._first_id + oci_spec.GID
+        inherited = self._inherited()
         for fd in (self._pipes[0].write_fd, *inherited.values()):
             os.fchown(fd, uid, gid)  # so that /dev/stdout can be opened by name
         argv = [
@@ -443,16 +460,24 @@ class OciSandbox:
     def _remove_folders(self) -> None:
         """In a thread. The runtime's own ``delete`` would fork a process of 5 ms to do the same."""
         try:
-            for folder in self._maps:
-                linux.detach(folder)
-                folder.rmdir()
-            self._maps.clear()
-            linux.detach(self._folder / "tmp")
+            self._unmount()
         except OSError as error:
             _log.error("mount_left", sandbox=self.id, reason=str(error))
             return  # never remove files through a mount
         shutil.rmtree(self._folder, ignore_errors=True)
         shutil.rmtree(self._shared.state / self.id, ignore_errors=True)
+
+    def _unmount(self) -> None:
+        """In a thread: take away every mount of this sandbox that the node sees.
+
+        Raises:
+            OSError: one cannot be taken away.
+        """
+        for folder in self._maps:
+            linux.detach(folder)
+            folder.rmdir()
+        self._maps.clear()
+        linux.detach(self._folder / "tmp")
 
     def _conclude(self, how: Exit, _peak: int) -> Exit:
         """The final `Exit`, read from the control group before it is removed."""

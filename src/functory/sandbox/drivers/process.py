@@ -30,7 +30,17 @@ from functory.kernel import log
 from functory.sandbox import inside, process_tree
 from functory.sandbox.child import Child, OutputPipe, reap_if_ended
 from functory.sandbox.mounts import check_mounts
-from functory.sandbox.port import Capabilities, Command, Companion, Exit, OutputSink, Sandbox, SandboxError, SandboxSpec
+from functory.sandbox.port import (
+    Capabilities,
+    Command,
+    Companion,
+    Exit,
+    OutputSink,
+    Sandbox,
+    SandboxError,
+    SandboxSpec,
+    StandbySandbox,
+)
 
 MARKER = "FUNCTORY_SANDBOX"
 _ID = re.compile(r"[a-z0-9-]{1,64}")
@@ -98,6 +108,10 @@ class ProcessDriver:
             raise SandboxError(f"sandbox {spec.id} could not be made: {error}") from error
         self._sandboxes[spec.id] = sandbox
         return sandbox
+
+    async def prepare_standby(self, spec: SandboxSpec) -> StandbySandbox:
+        """See `SandboxDriver`; there is nothing that could be mounted into a running process of this driver."""
+        raise SandboxError(f"sandbox {spec.id}: the driver {self.name} makes none whose function comes later")
 
     async def close(self) -> None:
         """See `SandboxDriver`."""

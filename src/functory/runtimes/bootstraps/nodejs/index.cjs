@@ -34,6 +34,8 @@ function reportCrashes(client, loop) {
 }
 
 async function main() {
+  const channel = process.env._FUNCTORY_STANDBY_FD;
+  if (channel) await require('./standby.cjs').wait(Number(channel), isModern);
   patchConsole(isModern ? '-' : undefined);
   const client = new RuntimeClient(process.env.AWS_LAMBDA_RUNTIME_API);
   const invokeStore = isModern ? new InvokeStore() : undefined;

@@ -41,15 +41,27 @@ def _open_path(task: str, runtime: str, layers: str) -> None:
             site.addsitedir(folder, known)
 
 
+def _wait(channel: int) -> None:
+    """Standby: import ahead, and go on when the function is known and its environment is ours."""
+    before = set(sys.modules)
+    import _functory_standby
+
+    _functory_standby.Stash().fill(before)
+    _functory_standby.become(_functory_standby.receive(channel))
+
+
 def _main() -> None:
     runtime = os.environ["LAMBDA_RUNTIME_DIR"]
     task = os.environ["LAMBDA_TASK_ROOT"]
     layers = os.environ.pop("_FUNCTORY_LAYERS", "/opt")
+    channel = os.environ.pop("_FUNCTORY_STANDBY_FD", None)
     if runtime not in sys.path:  # PYTHONSAFEPATH of the function
         sys.path.insert(0, runtime)
     _finish_site()
     from awslambdaric.__main__ import main
 
+    if channel is not None:
+        _wait(int(channel))
     _open_path(task, runtime, layers)
     main([os.path.join(runtime, "bootstrap"), os.environ["_HANDLER"]])
 

@@ -1,0 +1,5 @@
+'use strict';
+
+// The handler that a standby rehearses with.
+
+exports.handler = async () => ({});
