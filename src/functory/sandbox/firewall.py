@@ -15,7 +15,7 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
@@ -132,10 +132,23 @@ def apply(rules: str) -> None:
     _run("-f", "-", text=rules)
 
 
-def dropping_chains() -> list[str]:
-    """Other chains of this namespace that drop forwarded packets by default (Docker and some firewalls have one)."""
+def chains() -> list[dict[str, Any]]:
+    """All chains of this namespace, as ``nft`` describes them.
+
+    Raises:
+        SandboxError: ``nft`` is missing or refuses.
+    """
     answer: dict[str, list[dict[str, Any]]] = json.loads(_run("-j", "list", "chains"))
-    chains = [entry["chain"] for entry in answer.get("nftables", []) if "chain" in entry]
+    return [entry["chain"] for entry in answer.get("nftables", []) if "chain" in entry]
+
+
+def tables_of(chains: Iterable[Mapping[str, Any]], prefix: str) -> set[str]:
+    """The IPv4 tables whose name begins so."""
+    return {chain["table"] for chain in chains if chain["family"] == "ip" and chain["table"].startswith(prefix)}
+
+
+def dropping(chains: Iterable[Mapping[str, Any]]) -> list[str]:
+    """The chains that drop forwarded packets by default (Docker and some firewalls have one)."""
     return [
         f"{chain['family']} {chain['table']} {chain['name']}"
         for chain in chains

@@ -25,7 +25,7 @@ import fcntl
 import os
 import socket
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network
 from pathlib import Path
@@ -39,6 +39,7 @@ from functory.sandbox.port import SandboxError
 T = TypeVar("T")
 
 DEVICE_PREFIX = "fcty"
+_TABLE_PREFIX = "functory_"
 INSIDE_DEVICE = "eth0"
 HOST_NAME = "host.functory.internal"
 _FIRST_INDEX = 1024  # the kernel numbers the gateway's other devices from 1
@@ -88,8 +89,8 @@ class Gateway:
         self, key: str, marker: Path, lock_folder: Path, network_range: str = "auto", host_ports: Sequence[int] = ()
     ) -> None:
         self._start_at = int(key, 16)
-        self._table = f"functory_{key}"
-        self._device = f"{DEVICE_PREFIX}{key[:8]}"
+        self._table = f"{_TABLE_PREFIX}{key}"
+        self._device = _device_of(key)
         self._marker = marker
         self._lock_folder = lock_folder
         self._network_range = network_range
@@ -126,7 +127,9 @@ class Gateway:
             with contextlib.ExitStack() as stack:
                 stack.callback(doors.close)
                 _enable_forwarding()  # last, because it stays
-                self.notes = tuple(map(_warning, firewall.dropping_chains()))
+                chains = firewall.chains()
+                self.notes = tuple(map(_warning, firewall.dropping(chains)))
+                _remove_tables_without_device(firewall.tables_of(chains, _TABLE_PREFIX))
                 stack.pop_all()
         except OSError as error:
             self.close()
@@ -291,6 +294,18 @@ def _new_namespace() -> int:
     linux.unshare(linux.CLONE_NEWNET)
     linux.bring_up("lo")
     return namespace_of_this_thread()
+
+
+def _device_of(key: str) -> str:
+    return f"{DEVICE_PREFIX}{key[:8]}"
+
+
+def _remove_tables_without_device(tables: Iterable[str]) -> None:
+    """Remove what killed nodes left whose data folder never saw another start; a living node has its device first."""
+    devices = {name for _, name in socket.if_nameindex()}
+    for table in tables:
+        if _device_of(table.removeprefix(_TABLE_PREFIX)) not in devices:
+            firewall.apply(firewall.removal(table))
 
 
 def _listen(address: str, port: int) -> socket.socket:

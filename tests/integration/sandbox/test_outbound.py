@@ -313,6 +313,18 @@ def test_what_a_killed_node_leaves_is_removed_by_the_next(run_dir: Path, next_li
     assert _left(run_dir) == []
 
 
+def test_a_table_whose_node_is_gone_for_good_is_removed_by_any_other(run: Callable[..., None]) -> None:
+    firewall.apply("table ip functory_00000000dead {\n chain input {\n }\n}\n")
+
+    async def work(_: SandboxDriver) -> None:
+        tables = subprocess.run(
+            [firewall.find_tool() or "nft", "list", "tables"], capture_output=True, text=True, check=True
+        )
+        assert "functory_00000000dead" not in tables.stdout
+
+    run(work)
+
+
 def test_two_nodes_live_side_by_side(tmp_path: Path, world: Outside) -> None:
     drivers = [driver_with(tmp_path / name, Wish("nat")) for name in ("a", "b")]
 
