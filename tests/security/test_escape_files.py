@@ -80,7 +80,9 @@ def test_code_of_another_function_is_not_seen(driver: OciDriver, tmp_path: Path)
         ):
             waiting = await launch(one, BASH, "-c", "echo one > /tmp/mine; echo up; sleep 60")
             await waiting.until("up")
-            script = "cat /var/task/code; echo; cat /tmp/* /proc/*/root/tmp/mine /proc/*/cwd/tmp/mine 2>/dev/null | sort -u"
+            script = (
+                "cat /var/task/code; echo; cat /tmp/* /proc/*/r[o]ot/tmp/mine /proc/*/cwd/tmp/mine 2>/dev/null | sort -u"
+            )
             seen = await launch(two, BASH, "-c", script)
             await finish(two)
             assert seen.text == "two\n"

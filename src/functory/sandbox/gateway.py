@@ -107,8 +107,9 @@ class Gateway:
         Raises:
             SandboxError: it cannot work here; the text says why. Nothing is left behind.
         """
+        if firewall.find_tool() is None:
+            raise SandboxError(firewall.NO_TOOL)
         try:
-            _enable_forwarding()
             self._mtu = _mtu()
             host = RouteSocket()
             try:
@@ -122,7 +123,11 @@ class Gateway:
             self._marker.touch()
             firewall.apply(firewall.host_rules(self._table, self._device, f"{DEVICE_PREFIX}*", self.plan.uplink))
             doors = in_fresh_thread(self._furnish)
-            self.notes = tuple(map(_warning, firewall.dropping_chains()))
+            with contextlib.ExitStack() as stack:
+                stack.callback(doors.close)
+                _enable_forwarding()  # last, because it stays
+                self.notes = tuple(map(_warning, firewall.dropping_chains()))
+                stack.pop_all()
         except OSError as error:
             self.close()
             raise SandboxError(f"no network beyond the sandbox: {error}") from error
@@ -146,9 +151,10 @@ class Gateway:
         if self._route is not None:
             self._route.close()
             self._route = None
-        if self._fd >= 0:
-            os.close(self._fd)
-            self._fd = -1
+        if self._fd < 0:
+            return
+        os.close(self._fd)
+        self._fd = -1
         try:
             host = RouteSocket()
             try:

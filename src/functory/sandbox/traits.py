@@ -34,7 +34,7 @@ _SENTRY_MIB = 48  # measured: 13-21 MiB with a small program, more with many ope
 _DONATE = "pass-fd"
 _NOTE_SENTRY = f"runsc: a function's end by a signal is told as exit code 128 + number; its kernel may use {_SENTRY_MIB} MiB"
 _NOTE_IDS = "runsc: functions have no user ids of their own on the host; gVisor's kernel separates them"
-_NOTE_READ = "runsc: read(2) on a blocking socket may answer EAGAIN (a limit of gVisor); recv and non-blocking sockets work"
+_NOTE_READ = "runsc: read(2) on blocking sockets and write(2) to a full output pipe may answer EAGAIN (a limit of gVisor)"
 _NOTE_NO_FD = "runsc: this version passes no descriptors (2023 and later do): no framed logs, no external extensions"
 
 

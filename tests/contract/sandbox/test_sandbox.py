@@ -15,6 +15,7 @@ from functory.sandbox.port import (
     Command,
     Companion,
     Exit,
+    Limits,
     Mount,
     Sandbox,
     SandboxDriver,
@@ -436,6 +437,24 @@ def test_sigterm_reaches_only_the_main_process_beside_companions(run: Callable[[
             assert await finish(sandbox) == Exit(code=5)
             assert seen.text == "up\nasked\n"
             assert ended == []
+
+    run(work)
+
+
+def test_a_sandbox_can_take_over_the_tmp_of_one_that_was_killed(run: Callable[[Work], None], run_dir: Path) -> None:
+    async def work(driver: SandboxDriver) -> None:
+        old = await driver.prepare(SandboxSpec("old", (), Limits(memory_mib=256, vcpu=1.0)))
+        written = await launch(old, BASH, "-c", "echo old > $0/kept; echo done; sleep 100", old.paths["/tmp"])
+        await written.until("done")
+        await old.kill()
+        heir = await driver.prepare(SandboxSpec("heir", (), Limits(memory_mib=256, vcpu=1.0), tmp_of=old))
+        await old.dispose()
+        seen = await launch(heir, BASH, "-c", "echo new >> $0/kept; cat $0/kept", heir.paths["/tmp"])
+        await finish(heir)
+        assert seen.text == "old\nnew\n"
+        await heir.dispose()
+        left = traces(run_dir)
+        assert (left["folders"], left["mounts"]) == ([], [])
 
     run(work)
 

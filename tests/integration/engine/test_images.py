@@ -177,6 +177,11 @@ def test_a_node_that_starts_again_runs_it_without_the_registry(
     shutil.rmtree(layout.path)
     with running(place / "data", "oci", IMAGES_FOLDERS=str(place)) as node:
         assert Function(node, "again").invoke(2).json["event"] == 2
+    shutil.rmtree(place / "data/unpacked")
+    with running(place / "data", "oci", IMAGES_FOLDERS=str(place)) as node:
+        error = Function(node, "again").invoke(3).json
+        assert error["errorType"] == "Runtime.Unavailable"
+        assert "UpdateFunctionCode fetches it again" in error["errorMessage"]
 
 
 def test_what_cannot_be_started_is_told_in_awss_words(image_node: Node, layout: Layout) -> None:

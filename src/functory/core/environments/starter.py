@@ -209,9 +209,12 @@ class Starter:
         Raises:
             StartRefused: it cannot be.
         """
-        folder = await self._with.artifacts.unpack(version.code_key)
         try:
+            folder = await self._with.artifacts.unpack(version.code_key)
             return await asyncio.to_thread(image_start.judge, version, overrides, folder)
+        except KeyError as error:
+            text = "The image is no longer on this node; UpdateFunctionCode fetches it again."
+            raise StartRefused("Runtime.Unavailable", text, log) from error
         except ImageRefused as error:
             raise StartRefused(error.error_type, str(error), log) from error
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import msgspec
@@ -84,3 +85,13 @@ def test_nothing_but_configured_folders_is_mounted_over_an_image(image: Path) ->
     spec = judged(image).adapt_spec(SandboxSpec("x", mounts))
     assert spec.root == image / ROOTFS
     assert spec.mounts == mounts[1:]
+
+
+def test_extensions_are_looked_for_in_the_images_own_opt(image: Path) -> None:
+    root = image / ROOTFS
+    assert judged(image).mounts == (Mount(root / "opt", "/opt"),)
+    shutil.rmtree(root / "opt")
+    (root / "opt").symlink_to("/bin")
+    assert judged(image).mounts == (Mount(root / "bin", "/opt"),)
+    (root / "opt").unlink()
+    assert judged(image).mounts == ()
