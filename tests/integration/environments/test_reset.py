@@ -101,4 +101,4 @@ def test_a_function_that_is_removed_leaves_nothing(run: Callable[..., None], tmp
         engine.environments.remove("000000000000", "us-east-1", "gone", None)
         await engine.until(lambda: not list((tmp_path / "run" / "sandboxes").iterdir()))
 
-    run(work)
+    run(work, EnvironmentSettings(max_memory_mib=10_000, standby_max=0))  # standbys would wait on
