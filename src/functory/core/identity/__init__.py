@@ -1,0 +1,1 @@
+"""Who calls, and what a caller has been given: the words that authentication, authorisation, IAM and STS share."""
