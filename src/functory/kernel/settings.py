@@ -115,9 +115,14 @@ class DeliverySettings(_Section, frozen=True):
 
 
 class LambdaSettings(_Section, frozen=True):
-    """The Lambda service. ``account_concurrency`` is AWS's 1,000 for every account."""
+    """The Lambda service.
+
+    ``account_concurrency`` is AWS's 1,000 for every account. ``block_public_policies``: a function policy that lets
+    everybody in is refused.
+    """
 
     account_concurrency: int = 1000
+    block_public_policies: bool = False
 
 
 class LogSettings(_Section, frozen=True):

@@ -12,23 +12,35 @@ import asyncio
 import contextlib
 from collections.abc import Callable
 from types import TracebackType
-from typing import TypeVar
+from typing import Protocol, TypeVar
 from weakref import WeakValueDictionary
 
 from sqlalchemy import Connection
 
-from functory.core.functions.catalogue import Functions, Key
+from functory.core.functions.catalogue import Key
 from functory.store.port import Store
 
 T = TypeVar("T")
 
 
-class Commits:
-    """Writes that change a function. An async context manager: leaving waits for the writes under way."""
+class Memory(Protocol):
+    """Something that holds what it has read of functions."""
 
-    def __init__(self, store: Store, functions: Functions) -> None:
+    def invalidate(self, account_id: str, region: str, name: str) -> None:
+        """Forget a function after a committed change."""
+
+
+class Commits:
+    """Writes that change a function. An async context manager: leaving waits for the writes under way.
+
+    Args:
+        store: where.
+        memories: what hears of every change.
+    """
+
+    def __init__(self, store: Store, *memories: Memory) -> None:
         self._store = store
-        self._functions = functions
+        self._memories = memories
         self._tasks = asyncio.TaskGroup()
         self._turns: WeakValueDictionary[Key, asyncio.Lock] = WeakValueDictionary()
 
@@ -75,6 +87,7 @@ class Commits:
             if not future.done():
                 future.set_exception(error)
         else:
-            self._functions.invalidate(*key)
+            for memory in self._memories:
+                memory.invalidate(*key)
             if not future.done():
                 future.set_result(value)

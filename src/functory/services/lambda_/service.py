@@ -31,6 +31,8 @@ from functory.services.lambda_.layers import LayersApi
 from functory.services.lambda_.links import CodeLinks
 from functory.services.lambda_.loader import StoreRoutes
 from functory.services.lambda_.packages import Packages
+from functory.services.lambda_.policies import PoliciesApi
+from functory.services.lambda_.policy_cache import FunctionPolicies
 from functory.services.lambda_.ports import AsyncEvents, Reservations
 from functory.services.lambda_.prepare import Preparer
 from functory.services.lambda_.room import Room
@@ -51,6 +53,7 @@ class LambdaService:
         functions: the catalogue in memory; whoever hears of a change made elsewhere calls its ``invalidate``.
         invoke_api: the fast path of Invoke for the HTTP edge.
         async_target: where the queue of asynchronous invocations delivers.
+        policies: the policies of functions and layer versions, for whoever decides about calls.
         links: checks the code links that GetFunction gives out.
     """
 
@@ -75,7 +78,8 @@ class LambdaService:
     ) -> None:
         self.functions = Functions(StoreRoutes(store))
         self.links = CodeLinks(link_secret)
-        self._commits = Commits(store, self.functions)
+        self.policies = FunctionPolicies(store)
+        self._commits = Commits(store, self.functions, self.policies)
         self._preparer = Preparer(
             store=store, commits=self._commits, artifacts=artifacts, images=images, invoker=invoker, ids=ids, clock=clock
         )
@@ -134,16 +138,18 @@ class LambdaService:
 
 def _table(room: Room, invoke: InvokeApi) -> dict[str, Operation]:
     functions, versions, aliases = FunctionsApi(room), VersionsApi(room), AliasesApi(room)
-    concurrency = ConcurrencyApi(room)
+    concurrency, policies = ConcurrencyApi(room), PoliciesApi(room)
     configuration, tags, layers = ConfigurationApi(room), TagsApi(room), LayersApi(room)
     return {
         "AddLayerVersionPermission": layers.add_layer_version_permission,
+        "AddPermission": policies.add_permission,
         "CreateAlias": aliases.create_alias,
         "CreateFunction": functions.create_function,
         "DeleteAlias": aliases.delete_alias,
         "DeleteFunction": functions.delete_function,
         "DeleteFunctionConcurrency": concurrency.delete_function_concurrency,
         "DeleteLayerVersion": layers.delete_layer_version,
+        "DeleteResourcePolicy": policies.delete_resource_policy,
         "GetAccountSettings": AccountApi(room).get_account_settings,
         "GetAlias": aliases.get_alias,
         "GetFunction": functions.get_function,
@@ -153,6 +159,8 @@ def _table(room: Room, invoke: InvokeApi) -> dict[str, Operation]:
         "GetLayerVersion": layers.get_layer_version,
         "GetLayerVersionByArn": layers.get_layer_version_by_arn,
         "GetLayerVersionPolicy": layers.get_layer_version_policy,
+        "GetPolicy": policies.get_policy,
+        "GetResourcePolicy": policies.get_resource_policy,
         "Invoke": invoke.invoke_operation,
         "InvokeAsync": invoke.invoke_async,
         "ListAliases": aliases.list_aliases,
@@ -164,7 +172,9 @@ def _table(room: Room, invoke: InvokeApi) -> dict[str, Operation]:
         "PublishLayerVersion": layers.publish_layer_version,
         "PublishVersion": versions.publish_version,
         "PutFunctionConcurrency": concurrency.put_function_concurrency,
+        "PutResourcePolicy": policies.put_resource_policy,
         "RemoveLayerVersionPermission": layers.remove_layer_version_permission,
+        "RemovePermission": policies.remove_permission,
         "TagResource": tags.tag_resource,
         "UntagResource": tags.untag_resource,
         "UpdateAlias": aliases.update_alias,

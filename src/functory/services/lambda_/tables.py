@@ -6,6 +6,8 @@ keeps running its old code while an update is in progress or after it failed. ``
 function, because AWS never reuses a version number. ``lambda_packages`` lists the blobs that are ours, so that the
 collection of unused ones leaves everybody else's alone.
 
+The policy of a function, a version or an alias goes with it.
+
 A layer has a row per version and, as functions have, a counter that outlives it. ``lambda_layer_uses`` says which packages
 and which merged folder the layers of a function's version need, of what was asked for and of what is live; it follows from
 the ``config`` and ``live_config`` of the version and is written with them.
@@ -82,6 +84,15 @@ ALIASES = Table(
     Column("description", Text, nullable=False),
     Column("extra_version", String(20), nullable=False),  # "" without routing configuration
     Column("extra_weight", Float, nullable=False),
+    Column("revision_id", String(36), nullable=False),
+)
+
+POLICIES = Table(
+    "lambda_policies",
+    METADATA,
+    *_function_key(),
+    Column("qualifier", String(128), primary_key=True),  # "" for the function itself
+    Column("document", Text, nullable=False),  # JSON, as given or built
     Column("revision_id", String(36), nullable=False),
 )
 
