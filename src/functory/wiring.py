@@ -29,9 +29,11 @@ from functory.core.artifacts.image_source import ImageSource
 from functory.core.artifacts.images import Images
 from functory.core.calls import Calls
 from functory.core.deliveries.queue import Deliveries
+from functory.core.environments.drivers import Beside, Drivers, isolation_of
 from functory.core.environments.pool import Environments
 from functory.core.environments.starter import Neighbours
 from functory.core.environments.variables import Credentials
+from functory.core.functions.isolation import GVISOR
 from functory.core.functions.model import FunctionVersion
 from functory.core.invocations.invoker import Invocations
 from functory.edges.aws_api.invoke import InvokeRoute
@@ -48,7 +50,7 @@ from functory.runtimes.catalog import Catalog
 from functory.sandbox import idmap
 from functory.sandbox.mounts import parse_mounts
 from functory.sandbox.port import Mount, SandboxDriver
-from functory.sandbox.probe import pick_driver
+from functory.sandbox.probe import open_beside, pick_driver
 from functory.services.lambda_.async_queue import KIND, AsyncDeliveryTarget, AsyncQueue
 from functory.services.lambda_.rules import ARCHITECTURES
 from functory.services.lambda_.service import LambdaService
@@ -137,7 +139,9 @@ async def node(settings: Settings) -> AsyncIterator[ReadyInfo]:
         blobs = FileBlobs(folder / "blobs")
         driver = await pick_driver(settings.sandbox, folder / "run")
         await driver.start()
-        stack.push_async_callback(driver.close)
+        drivers = Drivers(driver, _beside(driver, folder / "run"), settings.sandbox.isolation_by_account)
+        stack.push_async_callback(drivers.close)
+        await drivers.start()
         logs = await stack.enter_async_context(LogsService(store, clock, ids))
         artifacts = await stack.enter_async_context(Artifacts(blobs, folder / "unpacked"))
         images = Images(
@@ -152,7 +156,7 @@ async def node(settings: Settings) -> AsyncIterator[ReadyInfo]:
         api = AwsApi()
         stack.push_async_callback(api.close)
         neighbours = Neighbours(
-            driver=driver,
+            drivers=drivers,
             runtimes=catalog,
             artifacts=artifacts,
             runtime_api=runtime_api,
@@ -174,6 +178,7 @@ async def node(settings: Settings) -> AsyncIterator[ReadyInfo]:
             invoker=invocations,
             async_events=queue,
             reservations=admission,
+            isolations=drivers,
             runtimes=catalog,
             clock=clock,
             ids=ids,
@@ -195,6 +200,7 @@ async def node(settings: Settings) -> AsyncIterator[ReadyInfo]:
                 "pid": os.getpid(),
                 "uptime_s": round(time.monotonic() - began, 3),
                 "driver": _describe(driver),
+                "isolations": {isolation_of(each): _describe(each) for each in drivers.open},
                 "environments": environments.count(),
                 "standbys": environments.standbys.counts(),
             }
@@ -227,6 +233,17 @@ def _bind(settings: Settings) -> socket.socket:
 
 def _describe(driver: SandboxDriver) -> str:
     return getattr(driver, "description", driver.name)
+
+
+def _beside(driver: SandboxDriver, run_dir: Path) -> Beside:
+    """How a driver of another isolation than the node's own is opened."""
+
+    async def open_one(isolation: str) -> SandboxDriver:
+        other = await open_beside(driver, own_kernel=isolation == GVISOR, run_dir=run_dir)
+        log.get("wiring").info("isolation_opened", isolation=isolation, driver=_describe(other))
+        return other
+
+    return open_one
 
 
 def _mounts(settings: Settings, driver: SandboxDriver) -> tuple[Mount, ...]:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from functory.core.admission.permits import Admission
+from functory.core.environments.drivers import Beside, Drivers, nothing_beside
 from functory.core.environments.extensions import Extensions
 from functory.core.environments.pool import Environments
 from functory.core.environments.port import Close, Served
@@ -37,6 +38,7 @@ from functory.sandbox.port import (
     Limits,
     Mount,
     OutputSink,
+    SandboxDriver,
     SandboxError,
     SandboxSpec,
 )
@@ -378,11 +380,13 @@ def engine(
     settings: EnvironmentSettings | None = None,
     account_concurrency: int = 1000,
     standby: Literal["", "any", "memory"] | None = None,
+    gvisor: FakeDriver | None = None,
 ) -> Engine:
     """A fresh engine; call on the loop that runs it.
 
     Args:
         standby: what the runtime allows; None for a driver that makes none.
+        gvisor: the driver of functions that ask for gVisor.
     """
     driver = FakeDriver(script, start_s)
     if standby is not None:
@@ -390,11 +394,34 @@ def engine(
     sink = FakeSink()
     clock, ids = LoopClock(), SeededIds(1)
     neighbours = Neighbours(
-        driver, FakeRuntimes(standby or ""), FakeArtifacts(), driver, FakeEndpoint(), FakeCredentials(), sink, clock, ids
+        Drivers(driver, _beside(driver, gvisor)),
+        FakeRuntimes(standby or ""),
+        FakeArtifacts(),
+        driver,
+        FakeEndpoint(),
+        FakeCredentials(),
+        sink,
+        clock,
+        ids,
     )
     environments = Environments(settings or EnvironmentSettings(max_memory_mib=100_000, parallel_starts=1000), neighbours)
     admission = Admission(LambdaSettings(account_concurrency=account_concurrency))
     return Engine(driver, environments, Invocations(admission, environments, clock, ids), sink, ids)
+
+
+def _beside(driver: FakeDriver, gvisor: FakeDriver | None) -> Beside:
+    """A machine with containers and, when given, gVisor."""
+    driver.capabilities = dataclasses.replace(driver.capabilities, isolation=True)
+    if gvisor is None:
+        return nothing_beside
+    gvisor.capabilities = dataclasses.replace(gvisor.capabilities, isolation=True, own_kernel=True)
+    gvisor.sessions, gvisor.extensions = driver.sessions, driver.extensions  # served by the one Runtime API
+
+    async def beside(isolation: str) -> SandboxDriver:
+        assert isolation == "gvisor"
+        return gvisor
+
+    return beside
 
 
 def version(name: str = "f", **changes: object) -> FunctionVersion:

@@ -25,6 +25,7 @@ from functory.services.lambda_.service import LambdaService
 from tests.support.lambda_store import (
     FakeEvents,
     FakeInvoker,
+    FakeIsolations,
     FakeRuntimes,
     InlineStore,
     InMemoryBlobs,
@@ -68,6 +69,7 @@ class House:
             invoker=self.invoker,
             async_events=self.events,
             reservations=self.admission,
+            isolations=FakeIsolations(),
             runtimes=self.runtimes,
             clock=self.clock,
             ids=self.ids,

@@ -79,6 +79,7 @@ class FakeInvoker:
     def __init__(self) -> None:
         self.calls: list[tuple[FunctionVersion, Invocation]] = []
         self.retired: list[FunctionVersion] = []
+        self.isolated: list[tuple[str, str, str, str]] = []
         self.removed: list[tuple[str, str, str, str | None]] = []
         self.answer: Outcome | Exception | None = None
 
@@ -93,8 +94,18 @@ class FakeInvoker:
     async def retire(self, version: FunctionVersion) -> None:
         self.retired.append(version)
 
+    async def isolate(self, account_id: str, region: str, name: str, isolation: str) -> None:
+        self.isolated.append((account_id, region, name, isolation))
+
     async def remove(self, account_id: str, region: str, name: str, version: str | None = None) -> None:
         self.removed.append((account_id, region, name, version))
+
+
+class FakeIsolations:
+    """`functory.services.lambda_.ports.Isolations` of a machine that has containers only."""
+
+    async def refusal(self, account_id: str, isolation: str) -> str:
+        return "" if isolation == "container" else f"No {isolation} here."
 
 
 class FakeRuntimes:

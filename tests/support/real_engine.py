@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from functory.core.admission.permits import Admission
+from functory.core.environments.drivers import Drivers
 from functory.core.environments.pool import Environments
 from functory.core.environments.starter import Neighbours
 from functory.core.functions.model import FunctionVersion
@@ -83,7 +84,16 @@ async def real_engine(
     """An engine on a started driver; ``root`` is an empty folder for the functions' code."""
     sink, clock, ids, api = FakeSink(), SystemClock(), SystemIds(), RuntimeApi()
     neighbours = Neighbours(
-        driver, Catalog(RuntimeSettings()), _Folders(root), api, FakeEndpoint(), FakeCredentials(), sink, clock, ids, mounts
+        Drivers(driver),
+        Catalog(RuntimeSettings()),
+        _Folders(root),
+        api,
+        FakeEndpoint(),
+        FakeCredentials(),
+        sink,
+        clock,
+        ids,
+        mounts,
     )
     async with Environments(settings or EnvironmentSettings(max_memory_mib=10_000), neighbours) as environments:
         admission = Admission(LambdaSettings(account_concurrency=100))

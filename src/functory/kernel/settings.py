@@ -8,6 +8,7 @@ the setting.
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -52,6 +53,9 @@ class SandboxSettings(_Section, frozen=True):
     ``nat`` where it works, else ``none``. ``network_range``: private addresses for ``nat`` in CIDR notation, a /8 to a /20;
     ``auto`` takes a /16 that the host has no route to. ``host_ports``: TCP ports of this machine's 127.0.0.1 that functions
     reach as ``host.functory.internal`` with ``nat``.
+
+    ``account_isolation``: ``ACCOUNT=container`` or ``ACCOUNT=gvisor``, what the functions of an account have at least. A
+    function may have more by its tag ``functory:isolation``; all others get what ``driver`` and ``oci_runtime`` say.
     """
 
     driver: Literal["auto", "oci", "process"] = "auto"
@@ -60,6 +64,12 @@ class SandboxSettings(_Section, frozen=True):
     network: Literal["auto", "nat", "none", "host"] = "auto"
     network_range: str = "auto"
     host_ports: tuple[int, ...] = ()
+    account_isolation: tuple[str, ...] = ()
+
+    @property
+    def isolation_by_account(self) -> dict[str, str]:
+        """``account_isolation`` as a table."""
+        return {account: isolation for account, _, isolation in (text.partition("=") for text in self.account_isolation)}
 
 
 class RuntimeSettings(_Section, frozen=True):
@@ -218,6 +228,10 @@ def _check(settings: Settings) -> None:
         "sandbox.host_ports must be 1..65535": all(0 < port < 65536 for port in settings.sandbox.host_ports),
         "sandbox.host_ports needs sandbox.network nat or auto": not settings.sandbox.host_ports
         or settings.sandbox.network in {"auto", "nat"},
+        "sandbox.account_isolation must be ACCOUNT=container or ACCOUNT=gvisor, each account once": all(
+            re.fullmatch(r"\d{12}=(container|gvisor)", text) for text in settings.sandbox.account_isolation
+        )
+        and len(settings.sandbox.isolation_by_account) == len(settings.sandbox.account_isolation),
         "environments.idle_s must be positive": settings.environments.idle_s > 0,
         "environments.init_timeout_s must be positive": settings.environments.init_timeout_s > 0,
         "environments.parallel_starts must not be negative": settings.environments.parallel_starts >= 0,

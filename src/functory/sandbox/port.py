@@ -110,7 +110,11 @@ class Exit:
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """Which guarantees hold on this machine with this driver; shown by ``functory doctor`` and in the ready line."""
+    """Which guarantees hold on this machine with this driver; shown by ``functory doctor`` and in the ready line.
+
+    Attributes:
+        own_kernel: whether system calls end in a kernel of the sandbox's own (gVisor).
+    """
 
     isolation: bool
     memory_limit: bool
@@ -120,6 +124,7 @@ class Capabilities:
     freeze: bool
     standby: bool = False
     own_root: bool = False
+    own_kernel: bool = False
     notes: tuple[str, ...] = ()
 
 

@@ -12,7 +12,9 @@ import asyncio
 import os
 import shutil
 import sys
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -23,9 +25,10 @@ from functory.sandbox import cgroups, recovery
 from functory.sandbox.drivers.oci import PUBLIC_FOLDER, OciDriver
 from functory.sandbox.drivers.process import ProcessDriver
 from functory.sandbox.outbound import Outbound, Wish
-from functory.sandbox.port import Command, SandboxDriver, SandboxError, SandboxSpec
+from functory.sandbox.port import Command, Sandbox, SandboxDriver, SandboxError, SandboxSpec
 
 CANDIDATES = ("crun", "runc")
+GVISOR = ("runsc",)
 _PATH = ":/usr/local/sbin:/usr/sbin:/sbin"
 _EXPECTED_CODE = 42
 _SCRIPT = f'[ "$(id -u)" = 993 ] && [ ! -w / ] && echo ok > /tmp/probe && exit {_EXPECTED_CODE}'
@@ -77,6 +80,35 @@ async def pick_driver(settings: SandboxSettings, run_dir: Path) -> SandboxDriver
     return _process_driver(settings, run_dir, note=f"no OCI runtime works here: {why}")
 
 
+async def open_beside(driver: SandboxDriver, *, own_kernel: bool, run_dir: Path) -> SandboxDriver:
+    """A started driver of the other kind, in the place of the node's own.
+
+    Args:
+        driver: the node's own, started.
+        own_kernel: whether it shall be one of gVisor.
+        run_dir: of ``driver``.
+
+    Raises:
+        SandboxError: none works here; the text says why.
+    """
+    if not isinstance(driver, OciDriver):
+        raise SandboxError(f"the node's driver {driver.name} does not isolate")
+    reasons = []
+    for name in GVISOR if own_kernel else CANDIDATES:
+        runtime = find_runtime(name)
+        if runtime is None:
+            reasons.append(f"{name} is not installed")
+            continue
+        other = driver.beside(runtime)
+        await other.start()
+        reason = await _remembered(runtime, run_dir, partial(_trial, other, runtime))
+        if not reason:
+            return other
+        await other.close()
+        reasons.append(reason)
+    raise SandboxError("; ".join(reasons))
+
+
 def _process_driver(settings: SandboxSettings, run_dir: Path, note: str = "") -> ProcessDriver:
     """The driver ``process``, unless the network is to be what it cannot give."""
     if settings.network in {"nat", "none"} or settings.host_ports:
@@ -94,12 +126,16 @@ def _wish(settings: SandboxSettings) -> Wish:
 
 async def probe(runtime: Path, run_dir: Path) -> str:
     """Why ``runtime`` does not work here, or ``""`` when it does; from memory where nothing has changed."""
+    return await _remembered(runtime, run_dir, partial(try_runtime, runtime, run_dir))
+
+
+async def _remembered(runtime: Path, run_dir: Path, trial: Callable[[], Awaitable[str]]) -> str:
     file = run_dir / f"probe-{runtime.name}.json"
     fingerprint = _fingerprint(runtime)
     known = _recall(file)
     if known is not None and known.fingerprint == fingerprint:
         return known.reason
-    reason = await try_runtime(runtime, run_dir)
+    reason = await trial()
     _remember(file, _Remembered(fingerprint, reason))
     return reason
 
@@ -110,7 +146,19 @@ async def try_runtime(runtime: Path, run_dir: Path) -> str:
     driver = OciDriver(runtime, folder)
     try:
         await driver.start()
-        sandbox = await driver.prepare(SandboxSpec(id="probe", mounts=()))
+        return await _trial(driver, runtime)
+    except SandboxError as error:
+        return str(error)
+    finally:
+        await driver.close()
+        recovery.remove_folders(folder)
+
+
+async def _trial(driver: OciDriver, runtime: Path) -> str:
+    """Run one real sandbox of a started driver; why it failed, or ``""``."""
+    sandbox: Sandbox | None = None
+    try:
+        sandbox = await driver.prepare(SandboxSpec(id=f"probe-{os.getpid()}", mounts=()))
         output: list[bytes] = []
         command = Command(("/bin/sh", "-c", _SCRIPT), {"PATH": "/usr/bin:/bin"}, cwd="/")
         await sandbox.launch(command, output.append, output.append)
@@ -123,8 +171,8 @@ async def try_runtime(runtime: Path, run_dir: Path) -> str:
     except SandboxError as error:
         return str(error)
     finally:
-        await driver.close()
-        recovery.remove_folders(folder)
+        if sandbox is not None:
+            await sandbox.dispose()
     return ""
 
 
@@ -139,7 +187,7 @@ async def doctor(settings: SandboxSettings, run_dir: Path) -> list[Check]:
     checks = [_check_system(), _check_root(), _check_cgroups(), _check_loop(), _check_mkfs()]
     checks.append(await _check_network(settings, run_dir))
     works = False
-    for name in dict.fromkeys((*_names(settings), *CANDIDATES, *_if_installed("runsc"))):
+    for name in dict.fromkeys((*_names(settings), *CANDIDATES, *(name for name in GVISOR if find_runtime(name)))):
         runtime = find_runtime(name)
         if runtime is None:
             checks.append(Check(f"OCI runtime {name}", ok=False, detail="not installed", advice=_INSTALL))
@@ -185,10 +233,6 @@ def _remember(file: Path, result: _Remembered) -> None:
 
 def _names(settings: SandboxSettings) -> tuple[str, ...]:
     return CANDIDATES if settings.oci_runtime == "auto" else (settings.oci_runtime,)
-
-
-def _if_installed(name: str) -> tuple[str, ...]:
-    return (name,) if find_runtime(name) else ()
 
 
 def _fingerprint(runtime: Path) -> str:

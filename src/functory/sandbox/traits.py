@@ -49,6 +49,7 @@ class Traits:
         own_state: whether each sandbox needs a state folder of its own, because the runtime leaves files beside it.
         own_dev: whether the runtime makes ``/dev`` itself; a read-only folder with devices would not do.
         helpers: program names of processes beside the main one, which become the node's children.
+        own_kernel: whether system calls end in a kernel of the sandbox's own.
         extra_memory_mib: what the runtime itself uses of the sandbox's memory limit.
         notes: what to declare.
     """
@@ -59,6 +60,7 @@ class Traits:
     own_state: bool = False
     own_dev: bool = False
     helpers: tuple[str, ...] = ()
+    own_kernel: bool = False
     extra_memory_mib: int = 0
     notes: tuple[str, ...] = ()
 
@@ -101,6 +103,7 @@ def gvisor(global_options: frozenset[str], run_options: frozenset[str]) -> Trait
         user_namespace=False,
         own_state=True,
         own_dev=True,
+        own_kernel=True,
         helpers=("exe", "runsc"),
         extra_memory_mib=_SENTRY_MIB,
         notes=tuple(notes),

@@ -106,16 +106,14 @@ class Environments:
 
     def __init__(self, settings: EnvironmentSettings, neighbours: Neighbours) -> None:
         self._settings = settings
-        self._driver = neighbours.driver
+        self._drivers = neighbours.drivers
         self._runtimes = neighbours.runtimes
         self._tasks = TaskScope("core.environments")
         self._log = log.get("core.environments")
         self._pools: dict[FunctionKey, dict[str, _Pool]] = {}
         self._start_slots = asyncio.Semaphore(settings.parallel_starts or 2 * (os.cpu_count() or 1))
         self._memory = MemoryBudget(settings.max_memory_mib or int(_machine_memory_mib() * MEMORY_SHARE))
-        self.standbys = Standbys(
-            settings, neighbours.driver, neighbours.ids, neighbours.mounts, self._tasks, self._memory, self._is_starting
-        )
+        self.standbys = Standbys(settings, neighbours.ids, neighbours.mounts, self._tasks, self._memory, self._is_starting)
         self._starter = Starter(neighbours, self._tasks, settings, self.standbys)
         self._sweep: asyncio.TimerHandle | None = None
         self._disposals: set[asyncio.Task[None]] = set()
@@ -440,9 +438,19 @@ class Environments:
     async def _expect(self, version: FunctionVersion) -> None:
         """A function that was just made or changed is likely to be called."""
         try:
-            self.standbys.expect(await self._runtimes.resolve(version.runtime), version.memory_mib)
-        except RuntimeMissing:
+            runtime = await self._runtimes.resolve(version.runtime)
+            self.standbys.expect(runtime, version.memory_mib, await self._drivers.driver_of(version))
+        except (RuntimeMissing, SandboxError):
             return  # its first call will tell
+
+    def isolate(self, account_id: str, region: str, name: str, isolation: str) -> None:
+        """End the environments of a function that were made with another isolation."""
+        pools = (
+            pool for key, epochs in self._pools.items() if key[:3] == (account_id, region, name) for pool in epochs.values()
+        )
+        for pool in list(pools):
+            if pool.version.isolation != isolation:
+                self._retire_pool(pool)
 
     def remove(self, account_id: str, region: str, name: str, version: str | None) -> None:
         """End every environment of a function, or of one version of it."""
@@ -493,7 +501,7 @@ class Environments:
             await asyncio.wait(set(self._disposals), timeout=EXTERNAL_S + CLOSE_SLACK_S)
         self._closed = True
         await self._tasks.close()
-        await self._driver.close()
+        await self._drivers.close()
 
 
 def _failed_init(invocation: Invocation, version: FunctionVersion, failure: InitFailure, took_s: float) -> Outcome:

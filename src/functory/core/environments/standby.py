@@ -53,8 +53,8 @@ _BUSY_POLLS_MAX = 100
 """A refill waits so long for a quiet moment, then goes ahead: an endless stream of starts is what standbys are for."""
 _WEIGHT = 0.3
 
-ShelfKey = tuple[str, int]
-"""runtime, memory size in MiB where it matters or 0"""
+ShelfKey = tuple[SandboxDriver, str, int]
+"""driver, runtime, memory size in MiB where it matters or 0"""
 
 
 class Relay:
@@ -100,6 +100,7 @@ class Standby:
 class _Shelf:
     """The standbys of one kind."""
 
+    driver: SandboxDriver
     runtime: ReadyRuntime
     memory_size_mib: int
     waiting: deque[Standby] = field(default_factory=deque)
@@ -125,7 +126,6 @@ class Standbys:
     def __init__(
         self,
         settings: EnvironmentSettings,
-        driver: SandboxDriver,
         ids: Ids,
         mounts: Sequence[Mount],
         tasks: TaskScope,
@@ -133,7 +133,6 @@ class Standbys:
         is_busy: Callable[[], bool],
     ) -> None:
         self._settings = settings
-        self._driver = driver
         self._ids = ids
         self._mounts = tuple(mounts)
         self._tasks = tasks
@@ -148,17 +147,17 @@ class Standbys:
     def counts(self) -> dict[str, int]:
         """How many wait now, by runtime."""
         counts: dict[str, int] = {}
-        for (runtime, _), shelf in self._shelves.items():
+        for (_, runtime, _), shelf in self._shelves.items():
             counts[runtime] = counts.get(runtime, 0) + len(shelf.waiting)
         return counts
 
     # -- taking
 
-    def take(self, version: FunctionVersion, runtime: ReadyRuntime) -> Standby | None:
-        """One for this function, or None: it needs a process of its own, or none waits."""
-        if self._closed or not self._can_serve(version, runtime):
+    def take(self, version: FunctionVersion, runtime: ReadyRuntime, driver: SandboxDriver) -> Standby | None:
+        """One of this driver for this function, or None: it needs a process of its own, or none waits."""
+        if not self._are_made(runtime, driver) or standby_rules.needs_own_process(version.environment):
             return None
-        shelf = self._shelf(runtime, version.memory_mib)
+        shelf = self._shelf(driver, runtime, version.memory_mib)
         standby = shelf.waiting.popleft() if shelf.waiting else None
         shelf.demand = shelf.demand.asked(self._now(), met=standby is not None)
         if standby is not None:
@@ -166,29 +165,26 @@ class Standbys:
         self._refill()
         return standby
 
-    def _can_serve(self, version: FunctionVersion, runtime: ReadyRuntime) -> bool:
-        return (
-            self._settings.standby_max > 0
-            and self._driver.capabilities.standby
-            and bool(runtime.standby)
-            and not standby_rules.needs_own_process(version.environment)
-        )
+    def _are_made(self, runtime: ReadyRuntime, driver: SandboxDriver) -> bool:
+        """Whether there can be standbys of this kind."""
+        wanted = not self._closed and self._settings.standby_max > 0
+        return wanted and driver.capabilities.standby and bool(runtime.standby)
 
-    def _shelf(self, runtime: ReadyRuntime, memory_size_mib: int) -> _Shelf:
-        """The shelf of functions of this runtime and memory size."""
-        key = (runtime.id, memory_size_mib if runtime.standby == "memory" else 0)
+    def _shelf(self, driver: SandboxDriver, runtime: ReadyRuntime, memory_size_mib: int) -> _Shelf:
+        """The shelf of functions of this driver, runtime and memory size."""
+        key = (driver, runtime.id, memory_size_mib if runtime.standby == "memory" else 0)
         shelf = self._shelves.get(key)
         if shelf is None or shelf.runtime != runtime:  # the runtime was installed anew
             if shelf is not None:
                 self._empty(shelf)
-            shelf = self._shelves[key] = _Shelf(runtime, memory_size_mib)
+            shelf = self._shelves[key] = _Shelf(driver, runtime, memory_size_mib)
         return shelf
 
-    def expect(self, runtime: ReadyRuntime, memory_size_mib: int) -> None:
+    def expect(self, runtime: ReadyRuntime, memory_size_mib: int, driver: SandboxDriver) -> None:
         """Make standbys of a runtime that is likely to be asked for soon."""
-        if self._closed or self._settings.standby_max <= 0 or not self._driver.capabilities.standby or not runtime.standby:
+        if not self._are_made(runtime, driver):
             return
-        shelf = self._shelf(runtime, memory_size_mib)
+        shelf = self._shelf(driver, runtime, memory_size_mib)
         shelf.demand = shelf.demand.expected(self._now())
         self._refill()
 
@@ -304,7 +300,7 @@ class Standbys:
             TimeoutError: it never waited.
         """
         began = self._now()
-        sandbox = await self._driver.prepare_standby(self._spec(shelf.runtime))
+        sandbox = await shelf.driver.prepare_standby(self._spec(shelf.runtime))
         relay, command = Relay(), _command(shelf, sandbox)
         try:
             await sandbox.launch(command, relay.output, relay.telemetry)

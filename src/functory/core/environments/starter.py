@@ -16,6 +16,7 @@ from pathlib import Path
 import msgspec
 
 from functory.core.environments import failures, image_start, platform_events
+from functory.core.environments.drivers import Drivers
 from functory.core.environments.entrypoint import refusal as entrypoint_refusal
 from functory.core.environments.environment import Environment, InitFailure
 from functory.core.environments.extension_processes import find_extensions, launch_when_registered, start_extensions
@@ -60,7 +61,7 @@ INIT_VCPU = 2.0
 class Neighbours:
     """Everything a start needs from other rooms."""
 
-    driver: SandboxDriver
+    drivers: Drivers
     runtimes: RuntimeCatalog
     artifacts: ArtifactSource
     runtime_api: RuntimeApiHost
@@ -92,6 +93,7 @@ class _Plan:
 
     version: FunctionVersion
     runtime: ReadyRuntime
+    driver: SandboxDriver
     argv: tuple[str, ...]
     log: LogStream
     phase: str
@@ -156,10 +158,11 @@ class Starter:
         if remains is not None:
             spec = replace(spec, tmp_of=remains.sandbox)
         extensions = find_extensions(image.mounts if image else spec.mounts)
-        plan = _Plan(version, runtime, argv, log, phase, image, extensions, on_idle, on_end)
+        driver = await near.drivers.driver_of(version)
+        plan = _Plan(version, runtime, driver, argv, log, phase, image, extensions, on_idle, on_end)
         # an init that failed or is done again is not repeated on another bet
         is_first = phase == "init" and remains is None
-        standby = self._standbys.take(version, runtime) if is_first and not extensions else None
+        standby = self._standbys.take(version, runtime, driver) if is_first and not extensions else None
         if standby is not None:
             try:
                 return await self._begin(
@@ -167,7 +170,7 @@ class Starter:
                 )
             except (SandboxError, OSError) as error:
                 self._log.warning("standby_not_used", sandbox=standby.sandbox.id, reason=str(error))
-        sandbox = await near.driver.prepare(spec)
+        sandbox = await driver.prepare(spec)
         return await self._begin(plan, sandbox, sandbox.launch)
 
     async def _begin(
@@ -177,7 +180,7 @@ class Starter:
         near, version, runtime, log, image = self._with, plan.version, plan.runtime, plan.log, plan.image
         environment: Environment | None = None
         try:
-            freezer = Freezer(sandbox, self._freeze_after_s(), self._tasks)
+            freezer = Freezer(sandbox, self._freeze_after_s(plan.driver), self._tasks)
             telemetry = Telemetry(sandbox, log, self._tasks)
             environment = Environment(
                 version, sandbox, log, near.clock, near.ids, freezer, telemetry, plan.on_idle, plan.on_end
@@ -237,8 +240,8 @@ class Starter:
         environment.telemetry.init_is_over()
         return failure
 
-    def _freeze_after_s(self) -> float:
-        return self._settings.freeze_after_s if self._with.driver.capabilities.freeze else -1.0
+    def _freeze_after_s(self, driver: SandboxDriver) -> float:
+        return self._settings.freeze_after_s if driver.capabilities.freeze else -1.0
 
     def _spec(self, version: FunctionVersion, runtime: ReadyRuntime, own: tuple[Mount, ...]) -> SandboxSpec:
         near = self._with

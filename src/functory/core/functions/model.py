@@ -52,6 +52,7 @@ class FunctionVersion:
         dead_letter_arn: DeadLetterConfig.TargetArn or ``""``.
         image: set for a container image; ``code_key`` is its digest then, ``runtime`` and ``handler`` are ``""``.
         layer_keys: blob keys of the layers' zips, in the order of ``Layers``: later ones override earlier ones in ``/opt``.
+        isolation: what its tags ask for (see `functory.core.functions.isolation`), or ``""``; part of ``epoch``.
     """
 
     account_id: str
@@ -75,6 +76,7 @@ class FunctionVersion:
     dead_letter_arn: str = ""
     image: ImageOverrides | None = None
     layer_keys: tuple[str, ...] = ()
+    isolation: str = ""
 
     @property
     def arn(self) -> str:

@@ -37,6 +37,10 @@ class Invocations:
         """See `port.Invoker`."""
         self._environments.retire(version)
 
+    async def isolate(self, account_id: str, region: str, name: str, isolation: str) -> None:
+        """See `port.Invoker`."""
+        self._environments.isolate(account_id, region, name, isolation)
+
     async def remove(self, account_id: str, region: str, name: str, version: str | None = None) -> None:
         """See `port.Invoker`."""
         self._environments.remove(account_id, region, name, version)

@@ -27,5 +27,8 @@ class Invoker(Protocol):
         Idle ones end now, busy ones after their invocation. Called after a change has been committed.
         """
 
+    async def isolate(self, account_id: str, region: str, name: str, isolation: str) -> None:
+        """End the environments of a function that were made with another isolation; as `retire` does."""
+
     async def remove(self, account_id: str, region: str, name: str, version: str | None = None) -> None:
         """End all environments of a deleted function, or of one deleted version."""

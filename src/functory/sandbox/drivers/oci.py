@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import fcntl
 import os
 import re
@@ -71,6 +72,7 @@ class OciDriver:
         self._lock_fd = -1
         self._was_subreaper = False
         self._shared: Shared | None = None
+        self._host: OciDriver | None = None
         self.capabilities = Capabilities(
             isolation=True,
             memory_limit=False,
@@ -86,6 +88,9 @@ class OciDriver:
 
         Call it early: threads that exist before do not see the node's mounts (they do not need to).
         """
+        if self._host is not None:
+            self._shared = await self._in_place_of(self._host)
+            return
         if os.geteuid() != 0:
             raise SandboxError("the oci driver needs root: start the node as root or use --sandbox-driver process")
         self._lock()
@@ -112,6 +117,26 @@ class OciDriver:
             cgroup_version=self._shared.hierarchy.version,
             network=self._outbound.mode,
         )
+
+    def beside(self, runtime: Path) -> OciDriver:
+        """A driver of another runtime in the same place: run folder, network, control groups, roots and ids are this one's.
+
+        This one is started before it and closed after it.
+        """
+        other = OciDriver(runtime, self._run_dir, self._public_dir)
+        other._host = self
+        return other
+
+    async def _in_place_of(self, host: OciDriver) -> Shared:
+        """Begin where another driver is at work already."""
+        place = host._require_shared()
+        self._executor = host._executor
+        shared = dataclasses.replace(
+            place, runtime=self._runtime, traits=await self._in_thread(lambda: traits_of(self._runtime))
+        )
+        self.capabilities = _capabilities(shared)
+        self.description = f"oci/{self._runtime.name}, network {place.outbound.mode}"
+        return shared
 
     async def prepare(self, spec: SandboxSpec) -> Sandbox:
         """See `SandboxDriver`."""
@@ -145,6 +170,9 @@ class OciDriver:
     async def close(self) -> None:
         """See `SandboxDriver`."""
         await asyncio.gather(*(sandbox.dispose() for sandbox in list(self._sandboxes.values())))
+        if self._host is not None:
+            self._shared = self._executor = None
+            return
         if self._executor is not None:
             await self._in_thread(self._remove_shared)
             await self._outbound.close(self._in_thread)
@@ -265,5 +293,6 @@ def _capabilities(shared: Shared) -> Capabilities:
         freeze="freezer" in controllers,
         standby=shared.traits.descriptors == "count",  # gVisor's mounts are its own: nothing appears in them later
         own_root=True,
+        own_kernel=shared.traits.own_kernel,
         notes=tuple(notes),
     )

@@ -16,6 +16,7 @@ from functory.services.lambda_.packages import check_storage
 from functory.services.lambda_.paging import decode_marker, page, page_size
 from functory.services.lambda_.records import FunctionRecord, VersionRecord, created
 from functory.services.lambda_.room import Room
+from functory.services.lambda_.tags import check_isolation
 from functory.services.lambda_.versions import publish
 
 
@@ -42,6 +43,7 @@ class FunctionsApi:
         bare = new_config(params, room)
         tags = dict(params.get("Tags") or {})
         rules.check_tags(tags)
+        await check_isolation(room, ref.account_id, tags)
         stamp = room.stamp()
         async with images.incoming(room, params["Code"], image=is_image) as (code, image):
             config = with_image(bare, image, params)

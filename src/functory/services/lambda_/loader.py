@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Connection
 
+from functory.core.functions.isolation import asked_for
 from functory.core.functions.model import LATEST
 from functory.core.functions.names import is_version_number
 from functory.core.functions.routes import Candidate, Route
@@ -37,5 +38,5 @@ def _route(conn: Connection, key: rows.Key, qualifier: str) -> Route | None:
 
 
 def _candidate(conn: Connection, key: rows.Key, version: str) -> Candidate | None:
-    record = rows.get_version(conn, key, version)
-    return record.candidate() if record is not None else None
+    function, record = rows.get_function(conn, key), rows.get_version(conn, key, version)
+    return record.candidate(asked_for(function.tags)) if function is not None and record is not None else None

@@ -41,6 +41,13 @@ class Reservations(Protocol):
         """A function's reservation, or None."""
 
 
+class Isolations(Protocol):
+    """Who knows how functions can be isolated here."""
+
+    async def refusal(self, account_id: str, isolation: str) -> str:
+        """Why functions of an account cannot ask for this isolation; ``""`` when they can."""
+
+
 class AsyncEvents(Protocol):
     """The durable queue of asynchronous invocations."""
 

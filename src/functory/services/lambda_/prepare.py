@@ -23,7 +23,8 @@ from functory.core.artifacts.artifacts import Artifacts
 from functory.core.artifacts.errors import BadPackage
 from functory.core.artifacts.image_errors import ImageError
 from functory.core.artifacts.images import Images
-from functory.core.functions.model import LATEST
+from functory.core.functions.isolation import asked_for
+from functory.core.functions.model import LATEST, FunctionVersion
 from functory.core.invocations.port import Invoker
 from functory.kernel import log
 from functory.kernel.clock import Clock
@@ -88,8 +89,7 @@ class Preparer:
             _log.warning("function_failed", arn=record.arn, version=record.version, code=code, reason=reason)
             await self._commit(record, lambda current: current.failed(revision_id, code, reason))
             return
-        settled = await self._commit(record, lambda current: current.prepared(revision_id))
-        facts = settled.candidate().facts if settled is not None else None
+        facts = await self._commit(record, lambda current: current.prepared(revision_id))
         if facts is not None and record.version == LATEST:
             await self._invoker.retire(facts)
 
@@ -112,20 +112,20 @@ class Preparer:
             return "InternalError", f"The code could not be unpacked: {error.strerror or error}"
         return None
 
-    async def _commit(self, record: VersionRecord, move: Move) -> VersionRecord | None:
-        """Commit a move unless the row changed since it was read; None then."""
+    async def _commit(self, record: VersionRecord, move: Move) -> FunctionVersion | None:
+        """Commit a move unless the row changed since it was read; what the engine may run after it."""
         key = (record.account_id, record.region, record.name)
         now = self._clock.epoch_s()
 
-        def work(conn: Connection) -> VersionRecord | None:
-            current = rows.get_version(conn, key, record.version)
-            if current is None or current.revision_id != record.revision_id:
+        def work(conn: Connection) -> FunctionVersion | None:
+            function, current = rows.get_function(conn, key), rows.get_version(conn, key, record.version)
+            if function is None or current is None or current.revision_id != record.revision_id:
                 return None
             moved = move(current)
             rows.put_version(conn, moved)
             if current.live_config is not None and moved.live_epoch != current.live_epoch:
                 gone = [current.live_code_key, *(layer.key for layer in current.live_config.layers)]
                 rows.touch_packages(conn, gone, now)
-            return moved
+            return moved.candidate(asked_for(function.tags)).facts
 
         return await self._commits.commit(key, work)

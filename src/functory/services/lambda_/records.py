@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from functory.core.functions.isolation import epoch_of
 from functory.core.functions.model import LATEST, FunctionVersion, ImageOverrides
 from functory.core.functions.routes import Candidate, Readiness
 from functory.services.lambda_.layers_records import LayerUse
@@ -268,21 +269,21 @@ class VersionRecord(msgspec.Struct, frozen=True, kw_only=True):
             modified_at=stamp.now,
         )
 
-    def candidate(self) -> Candidate:
-        """What the engine may run of it."""
+    def candidate(self, isolation: str) -> Candidate:
+        """What the engine may run of it, with what the function's tags ask for."""
         if self.live_config is not None:
-            return Candidate(self.version, Readiness.READY, self._facts(self.live_config), self.state.value)
+            return Candidate(self.version, Readiness.READY, self._facts(self.live_config, isolation), self.state.value)
         readiness = Readiness.FAILED if self.state is State.FAILED else Readiness.PREPARING
         return Candidate(self.version, readiness, None, self.state.value, self.state_reason)
 
-    def _facts(self, config: Config) -> FunctionVersion:
+    def _facts(self, config: Config, isolation: str) -> FunctionVersion:
         default_group = f"/aws/lambda/{self.name}"
         return FunctionVersion(
             account_id=self.account_id,
             region=self.region,
             name=self.name,
             version=self.version,
-            epoch=self.live_epoch,
+            epoch=epoch_of(self.live_epoch, isolation),
             code_key=self.live_code_key,
             runtime=config.runtime,
             handler=config.handler,
@@ -298,6 +299,7 @@ class VersionRecord(msgspec.Struct, frozen=True, kw_only=True):
             custom_log_group=config.log_group not in ("", default_group),
             image=config.image.overrides if config.image else None,
             layer_keys=tuple(layer.key for layer in config.layers),
+            isolation=isolation,
         )
 
 

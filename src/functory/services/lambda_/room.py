@@ -15,7 +15,7 @@ from functory.runtimes.port import RuntimeCatalog
 from functory.services.lambda_.commits import Commits
 from functory.services.lambda_.links import CodeLinks
 from functory.services.lambda_.packages import Packages
-from functory.services.lambda_.ports import Reservations
+from functory.services.lambda_.ports import Isolations, Reservations
 from functory.services.lambda_.records import Stamp
 from functory.store.port import Store
 
@@ -38,6 +38,7 @@ class Room:
         settings: the service's section.
         machine: architecture of this machine in AWS's words.
         reservations: who enforces reserved concurrency.
+        isolations: how functions can be isolated here.
         nudge: there is something to prepare.
     """
 
@@ -54,6 +55,7 @@ class Room:
     settings: LambdaSettings
     machine: str
     reservations: Reservations
+    isolations: Isolations
     nudge: Callable[[], None]
 
     def stamp(self) -> Stamp:

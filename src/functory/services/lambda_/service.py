@@ -33,7 +33,7 @@ from functory.services.lambda_.loader import StoreRoutes
 from functory.services.lambda_.packages import Packages
 from functory.services.lambda_.policies import PoliciesApi
 from functory.services.lambda_.policy_cache import FunctionPolicies
-from functory.services.lambda_.ports import AsyncEvents, Reservations
+from functory.services.lambda_.ports import AsyncEvents, Isolations, Reservations
 from functory.services.lambda_.prepare import Preparer
 from functory.services.lambda_.room import Room
 from functory.services.lambda_.rules import ARCHITECTURES
@@ -68,6 +68,7 @@ class LambdaService:
         invoker: Invoker,
         async_events: AsyncEvents,
         reservations: Reservations,
+        isolations: Isolations,
         runtimes: RuntimeCatalog,
         clock: Clock,
         ids: Ids,
@@ -115,6 +116,7 @@ class LambdaService:
             settings=settings,
             machine=ARCHITECTURES.get(machine or platform.machine(), "x86_64"),
             reservations=reservations,
+            isolations=isolations,
             nudge=self._prepare.nudge,
         )
         self.operations: Mapping[str, Operation] = _table(room, self.invoke_api)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 
 from functory.aws.errors import AwsError
 from functory.core.calls import CallContext
+from functory.core.functions.isolation import TAG, asked_for
 from functory.core.functions.names import FunctionRef
 from functory.services.lambda_ import errors, names, rows, rules
 from functory.services.lambda_.configuration import key_of
@@ -34,6 +35,7 @@ class TagsApi:
         """Add tags, or give them other values."""
         ref = _resolve(ctx, params["Resource"], "lambda:TagResource")
         given: dict[str, str] = params["Tags"]
+        await check_isolation(self._room, ref.account_id, given)
         await self._change(ref, lambda tags: {**tags, **given})
         return {}
 
@@ -51,13 +53,27 @@ class TagsApi:
         return {"Tags": function.tags}
 
     async def _change(self, ref: FunctionRef, change: Callable[[dict[str, str]], dict[str, str]]) -> None:
-        def work(conn: Connection) -> None:
+        def work(conn: Connection) -> str | None:
+            """The isolation that holds from now on, when it is another one."""
             function = _need(conn, ref)
             tags = change(function.tags)
             rules.check_tags(tags)
             rows.put_function(conn, msgspec.structs.replace(function, tags=tags))
+            return asked_for(tags) if asked_for(tags) != asked_for(function.tags) else None
 
-        await self._room.commits.commit(key_of(ref), work)
+        isolation = await self._room.commits.commit(key_of(ref), work)
+        if isolation is not None:
+            await self._room.invoker.isolate(*key_of(ref), isolation)
+
+
+async def check_isolation(room: Room, account_id: str, tags: Mapping[str, str]) -> None:
+    """Refuse tags that ask for an isolation that functions of this account cannot have here.
+
+    Raises:
+        AwsError: they do.
+    """
+    if TAG in tags and (why := await room.isolations.refusal(account_id, tags[TAG])):
+        raise errors.invalid(f"The value {tags[TAG]!r} of the tag {TAG} is not possible. {why}")
 
 
 def _resolve(ctx: CallContext, arn: str, action: str) -> FunctionRef:
