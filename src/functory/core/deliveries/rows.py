@@ -17,6 +17,7 @@ ERROR_CHARACTERS_MAX = 1024
 _T = DELIVERIES.c
 
 # Statements are built once: to build one costs more than to run it.
+_INSERT = insert(DELIVERIES)
 _DELETE = delete(DELIVERIES).where(_T.id == bindparam("delivery"))
 _RESCHEDULE = (
     update(DELIVERIES)
@@ -93,7 +94,7 @@ class Batch:
             if connection.execute(_DELETE, {"delivery": ended}).rowcount == 1:
                 inserts += follow_ups
         if inserts:
-            connection.execute(insert(DELIVERIES), inserts)
+            connection.execute(_INSERT, inserts)
         if self.deletes:
             connection.execute(_DELETE, [{"delivery": ended} for ended in self.deletes])
         if self.reschedules:
@@ -196,7 +197,7 @@ def enqueue(connection: Connection, *deliveries: Delivery) -> None:
     without it they are found within seconds.
     """
     if deliveries:
-        connection.execute(insert(DELIVERIES), [row(delivery) for delivery in deliveries])
+        connection.execute(_INSERT, [row(delivery) for delivery in deliveries])
 
 
 def _within(candidates: Iterable[Row[str, int]], size: int) -> list[str]:

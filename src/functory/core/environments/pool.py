@@ -113,10 +113,19 @@ class Environments:
         self._pools: dict[FunctionKey, dict[str, _Pool]] = {}
         self._start_slots = asyncio.Semaphore(settings.parallel_starts or 2 * (os.cpu_count() or 1))
         self._memory = MemoryBudget(settings.max_memory_mib or int(_machine_memory_mib() * MEMORY_SHARE))
-        self.standbys = Standbys(settings, neighbours.ids, neighbours.mounts, self._tasks, self._memory, self._is_starting)
+        self.standbys = Standbys(
+            settings,
+            neighbours.ids,
+            neighbours.mounts,
+            self._tasks,
+            self._memory,
+            is_busy=self._is_starting,
+            calls=lambda: self._calls,
+        )
         self._starter = Starter(neighbours, self._tasks, settings, self.standbys)
         self._sweep: asyncio.TimerHandle | None = None
         self._disposals: set[asyncio.Task[None]] = set()
+        self._calls = 0
         self._closing = False
         self._closed = False
 
@@ -141,6 +150,7 @@ class Environments:
         Raises:
             AwsError: no room (429) or no sandbox could be made (500); nothing ran.
         """
+        self._calls += 1
         pool = self._pool(version)
         environment = self._take_idle(pool)
         spent_s = 0.0

@@ -1,9 +1,10 @@
 """Standbys: sandboxes whose runtime is started already and waits to be given a function.
 
-One `_Shelf` per runtime (for Node.js per runtime and memory size, because V8 fixes its heap at start). A shelf exists from
-the first call that could have used it; how much it holds follows demand (`standby_rules`). It is refilled in the background,
-one at a time and only while no environment is being started: a standby is a bet on a later call and must not slow down one
-that is there. Where nothing waits, the caller starts a sandbox as ever; nothing here is ever an invocation's failure.
+One `Shelf` per driver and runtime (for Node.js per runtime and memory size, because V8 fixes its heap at start). A shelf
+exists from the first call that could have used it; how much it holds follows demand (`standby_rules`). It is refilled in the
+background, one at a time and only while no environment is being started: a standby is a bet on a later call and must not
+slow down one that is there. What demand does not ask for, a full shelf for the next burst, is made only in calm moments,
+when no call comes in. Where nothing waits, the caller starts a sandbox as ever; nothing here fails an invocation.
 
 Standbys count against the node's memory with what they really hold, and are the first to go when it gets short. Nothing is
 durable: a killed node's standbys are removed like its other sandboxes.
@@ -15,13 +16,11 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 
 from functory.core.environments import standby_rules
 from functory.core.environments.memory import MemoryBudget
-from functory.core.environments.standby_rules import Demand
+from functory.core.environments.standby_shelf import Relay, Shelf, Standby
 from functory.core.environments.variables import expand, places, standby_variables
 from functory.core.functions.model import FunctionVersion
 from functory.kernel import log
@@ -34,7 +33,6 @@ from functory.sandbox.port import (
     Command,
     Limits,
     Mount,
-    OutputSink,
     SandboxDriver,
     SandboxError,
     SandboxSpec,
@@ -43,11 +41,12 @@ from functory.sandbox.port import (
 
 MEMORY_MIB = 512
 """Limit of a standby until it has a function; far more than a runtime needs."""
-MEMORY_GUESS_MIB = 64
-"""What a standby is taken to hold until one was measured."""
-MAKE_S_GUESS = 0.5
 MAKE_S_MAX = 60.0
 _VCPU = 2.0
+_CALM_S = 0.05
+"""No call in so long: a calm moment."""
+_CALM_LOOKS_MAX = 100
+"""After so many looks in vain the next sweep tries again."""
 _BUSY_POLL_S = 0.02
 _BUSY_POLLS_MAX = 100
 """A refill waits so long for a quiet moment, then goes ahead: an endless stream of starts is what standbys are for."""
@@ -55,61 +54,6 @@ _WEIGHT = 0.3
 
 ShelfKey = tuple[SandboxDriver, str, int]
 """driver, runtime, memory size in MiB where it matters or 0"""
-
-
-class Relay:
-    """Where a sandbox's output goes: nowhere until it has a function."""
-
-    def __init__(self) -> None:
-        self._output: OutputSink | None = None
-        self._telemetry: OutputSink | None = None
-
-    def connect(self, output: OutputSink, telemetry: OutputSink) -> None:
-        """From now on it is the function's."""
-        self._output, self._telemetry = output, telemetry
-
-    def output(self, data: bytes) -> None:
-        """See `Sandbox.launch`."""
-        if self._output is not None:
-            self._output(data)
-
-    def telemetry(self, data: bytes) -> None:
-        """See `Sandbox.launch`."""
-        if self._telemetry is not None:
-            self._telemetry(data)
-
-
-@dataclass(eq=False, slots=True)
-class Standby:
-    """One that waits; whoever takes it disposes of the sandbox.
-
-    Attributes:
-        relay: where its output goes.
-        started_with: names of the variables it was started with.
-        memory_mib: what it is counted with.
-    """
-
-    sandbox: StandbySandbox
-    relay: Relay
-    started_with: tuple[str, ...]
-    memory_mib: int
-    watcher: asyncio.Task[None] | None = None
-
-
-@dataclass(eq=False, slots=True)
-class _Shelf:
-    """The standbys of one kind."""
-
-    driver: SandboxDriver
-    runtime: ReadyRuntime
-    memory_size_mib: int
-    waiting: deque[Standby] = field(default_factory=deque)
-    demand: Demand = field(default_factory=Demand)
-    make_s: float = MAKE_S_GUESS
-    memory_mib: int = MEMORY_GUESS_MIB
-    making: int = 0
-    failures: int = 0
-    again_at: float = 0.0
 
 
 class Standbys:
@@ -121,6 +65,7 @@ class Standbys:
         tasks: owns refilling and watching; belongs to the pool.
         memory: what standbys are counted against.
         is_busy: whether environments are being started now.
+        calls: how many calls have come in so far.
     """
 
     def __init__(
@@ -131,6 +76,7 @@ class Standbys:
         tasks: TaskScope,
         memory: MemoryBudget,
         is_busy: Callable[[], bool],
+        calls: Callable[[], int],
     ) -> None:
         self._settings = settings
         self._ids = ids
@@ -138,9 +84,13 @@ class Standbys:
         self._tasks = tasks
         self._memory = memory
         self._is_busy = is_busy
+        self._calls = calls
+        self._held_mib = 0
+        self._held_mib_max = int(memory.free_mib * standby_rules.MEMORY_SHARE)
         self._log = log.get("core.standby")
-        self._shelves: dict[ShelfKey, _Shelf] = {}
+        self._shelves: dict[ShelfKey, Shelf] = {}
         self._making = 0
+        self._calming = False
         self._retry: asyncio.TimerHandle | None = None
         self._closed = False
 
@@ -170,14 +120,14 @@ class Standbys:
         wanted = not self._closed and self._settings.standby_max > 0
         return wanted and driver.capabilities.standby and bool(runtime.standby)
 
-    def _shelf(self, driver: SandboxDriver, runtime: ReadyRuntime, memory_size_mib: int) -> _Shelf:
+    def _shelf(self, driver: SandboxDriver, runtime: ReadyRuntime, memory_size_mib: int) -> Shelf:
         """The shelf of functions of this driver, runtime and memory size."""
         key = (driver, runtime.id, memory_size_mib if runtime.standby == "memory" else 0)
         shelf = self._shelves.get(key)
         if shelf is None or shelf.runtime != runtime:  # the runtime was installed anew
             if shelf is not None:
                 self._empty(shelf)
-            shelf = self._shelves[key] = _Shelf(driver, runtime, memory_size_mib)
+            shelf = self._shelves[key] = Shelf(driver, runtime, memory_size_mib)
         return shelf
 
     def expect(self, runtime: ReadyRuntime, memory_size_mib: int, driver: SandboxDriver) -> None:
@@ -202,7 +152,7 @@ class Standbys:
         """End what is no longer wanted; make what is."""
         now = self._now()
         for shelf in self._shelves.values():
-            while len(shelf.waiting) > self._wanted(shelf, now):
+            while len(shelf.waiting) > max(self._wanted(shelf, now), self._tolerated(shelf, now)):
                 self._end(shelf)
         self._refill()
 
@@ -212,11 +162,11 @@ class Standbys:
         if self._retry is not None:
             self._retry.cancel()
 
-    def _empty(self, shelf: _Shelf) -> None:
+    def _empty(self, shelf: Shelf) -> None:
         while shelf.waiting:
             self._end(shelf)
 
-    def _end(self, shelf: _Shelf) -> None:
+    def _end(self, shelf: Shelf) -> None:
         standby = shelf.waiting.popleft()
         self._let_go(standby)
         self._tasks.spawn(standby.sandbox.dispose(), f"dispose {standby.sandbox.id}")
@@ -225,22 +175,33 @@ class Standbys:
         """It is on the shelf no longer."""
         if standby.watcher is not None:
             standby.watcher.cancel()
+        self._release(standby)
+
+    def _release(self, standby: Standby) -> None:
         self._memory.release(standby.memory_mib)
+        self._held_mib -= standby.memory_mib
 
     # -- making
 
     def _now(self) -> float:
         return asyncio.get_running_loop().time()
 
-    def _wanted(self, shelf: _Shelf, now: float) -> int:
+    def _wanted(self, shelf: Shelf, now: float) -> int:
         settings = self._settings
         return standby_rules.wanted(shelf.demand, now, shelf.make_s, settings.standby_max, settings.idle_s)
 
-    def _neediest(self) -> _Shelf | None:
+    def _tolerated(self, shelf: Shelf, now: float) -> int:
+        return standby_rules.wanted_in_calm(shelf.demand, now, self._settings.standby_max, self._settings.idle_s)
+
+    def _wanted_in_calm(self, shelf: Shelf, now: float) -> int:
+        has_room = self._held_mib + shelf.memory_mib <= self._held_mib_max
+        return self._tolerated(shelf, now) if has_room else 0
+
+    def _neediest(self, wanted: Callable[[Shelf, float], int]) -> Shelf | None:
         """The shelf that lacks most and may be filled now."""
         now = self._now()
         lacking = [
-            (self._wanted(shelf, now) - len(shelf.waiting) - shelf.making, shelf)
+            (wanted(shelf, now) - len(shelf.waiting) - shelf.making, shelf)
             for shelf in self._shelves.values()
             if shelf.again_at <= now
         ]
@@ -248,15 +209,18 @@ class Standbys:
         return shelf if lack > 0 else None
 
     def _refill(self) -> None:
-        """Begin making what lacks; one at a time, two when calls had to do without."""
-        while not self._closed and (shelf := self._neediest()) is not None:
+        """Begin making what lacks; one at a time, two when calls had to do without. Else see to a calm moment."""
+        while not self._closed and (shelf := self._neediest(self._wanted)) is not None:
             if self._making >= (2 if shelf.demand.missed else 1):
                 return
             shelf.making += 1
             self._making += 1
             self._tasks.spawn(self._fill(shelf), f"make standby {shelf.runtime.id}")
+        if not self._closed and not self._calming and not self._making and self._neediest(self._wanted_in_calm) is not None:
+            self._calming = True
+            self._tasks.spawn(self._fill_in_calm(), "make standbys in calm moments")
 
-    async def _fill(self, shelf: _Shelf) -> None:
+    async def _fill(self, shelf: Shelf) -> None:
         """Make one for the shelf; then see what lacks now."""
         has_room = False
         try:
@@ -268,7 +232,26 @@ class Standbys:
         if has_room:
             self._refill()
 
-    async def _make_and_put(self, shelf: _Shelf) -> bool:
+    async def _fill_in_calm(self) -> None:
+        """Make one after the other, each in a calm moment, until the shelves are full or demand asks for its own."""
+        try:
+            while await self._calm_moment() and (shelf := self._neediest(self._wanted_in_calm)) is not None:
+                shelf.making += 1
+                self._making += 1
+                try:
+                    if not await self._make_and_put(shelf):
+                        return
+                finally:
+                    shelf.making -= 1
+                    self._making -= 1
+                if self._neediest(self._wanted) is not None:
+                    break
+        finally:
+            self._calming = False
+        if not self._closed and self._neediest(self._wanted) is not None:
+            self._refill()
+
+    async def _make_and_put(self, shelf: Shelf) -> bool:
         """Whether there was memory for one; if not, the next question or sweep tries again."""
         reserved_mib = shelf.memory_mib
         if not self._memory.reserve(reserved_mib):
@@ -292,7 +275,18 @@ class Standbys:
                 return
             await asyncio.sleep(_BUSY_POLL_S)
 
-    async def _make(self, shelf: _Shelf, reserved_mib: int) -> Standby:
+    async def _calm_moment(self) -> bool:
+        """Wait until no call came in for a while and nothing starts; False: it never was so, or demand wants its own."""
+        for _ in range(_CALM_LOOKS_MAX):
+            calls = self._calls()
+            await asyncio.sleep(_CALM_S)
+            if self._closed or self._making:
+                return False
+            if calls == self._calls() and not self._is_busy():
+                return True
+        return False
+
+    async def _make(self, shelf: Shelf, reserved_mib: int) -> Standby:
         """Start one and wait until it waits.
 
         Raises:
@@ -316,21 +310,22 @@ class Standbys:
             shelf.memory_mib = reserved_mib = held_mib
         return Standby(sandbox, relay, tuple(command.env), reserved_mib)
 
-    def _put(self, shelf: _Shelf, standby: Standby) -> None:
+    def _put(self, shelf: Shelf, standby: Standby) -> None:
         standby.watcher = self._tasks.spawn(self._watch(shelf, standby), f"standby {standby.sandbox.id}")
         shelf.waiting.append(standby)
+        self._held_mib += standby.memory_mib
 
-    async def _watch(self, shelf: _Shelf, standby: Standby) -> None:
+    async def _watch(self, shelf: Shelf, standby: Standby) -> None:
         """Notice the end of a standby that nobody has taken."""
         await standby.sandbox.wait()
         if standby in shelf.waiting:
             shelf.waiting.remove(standby)
-            self._memory.release(standby.memory_mib)
+            self._release(standby)
             self._failed(shelf, "it ended while it waited")
             self._refill()
         await standby.sandbox.dispose()
 
-    def _failed(self, shelf: _Shelf, why: str) -> None:
+    def _failed(self, shelf: Shelf, why: str) -> None:
         shelf.failures += 1
         pause_s = standby_rules.backoff_s(shelf.failures)
         shelf.again_at = self._now() + pause_s
@@ -347,7 +342,7 @@ class Standbys:
         )
 
 
-def _command(shelf: _Shelf, sandbox: StandbySandbox) -> Command:
+def _command(shelf: Shelf, sandbox: StandbySandbox) -> Command:
     values = places(sandbox.paths)
     env = standby_variables(shelf.runtime, sandbox.paths, sandbox.standby_fd, shelf.memory_size_mib)
     return Command(tuple(expand(part, values) for part in shelf.runtime.argv), env, "/")

@@ -24,6 +24,10 @@ HORIZON_S = 5.0
 LEAST = 2
 """Kept of every runtime in use, whatever the estimate: calls seldom come alone."""
 _RESERVE = 1.5
+CALM_S = 300.0
+"""A runtime asked for within it is worth a full shelf when nothing else is to do."""
+MEMORY_SHARE = 0.05
+"""Of the node's memory for environments: what standbys made in calm times may hold together."""
 BACKOFF_S = 1.0
 BACKOFF_S_MAX = 60.0
 
@@ -73,6 +77,11 @@ def wanted(demand: Demand, now: float, make_s: float, most: int, idle_s: float) 
         return 0
     expected = math.ceil(demand.rate(now) * make_s * _RESERVE)
     return min(most, max(LEAST, expected) + min(demand.missed, most))
+
+
+def wanted_in_calm(demand: Demand, now: float, most: int, idle_s: float) -> int:
+    """How many standbys to hold where the machine has nothing else to do, between 0 and ``most``; see `wanted`."""
+    return most if demand.at is not None and now - demand.at < min(CALM_S, idle_s) else 0
 
 
 def backoff_s(failures: int) -> float:

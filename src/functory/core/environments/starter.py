@@ -24,7 +24,8 @@ from functory.core.environments.freezer import Freezer
 from functory.core.environments.image_start import ImageRefused, ImageStart
 from functory.core.environments.log_stream import LogStream, stream_name
 from functory.core.environments.port import ArtifactSource, CredentialSource, EndpointHost, RuntimeApiHost
-from functory.core.environments.standby import Standby, Standbys
+from functory.core.environments.standby import Standbys
+from functory.core.environments.standby_shelf import Standby
 from functory.core.environments.telemetry import Telemetry
 from functory.core.environments.variables import Surroundings, expand, places, variables
 from functory.core.functions.model import FunctionVersion, ImageOverrides

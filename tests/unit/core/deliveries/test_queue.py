@@ -115,6 +115,21 @@ def test_it_is_durable_before_accept_returns_and_needs_no_query_to_reach_the_wor
     run_virtual(main())
 
 
+def test_removing_what_is_done_shares_the_commit_of_the_next_accept():
+    async def run():
+        async with inline_store() as store, room(store) as deliveries:
+            await deliveries.accept(new("first"))
+            writes = store.commits
+            for number in range(20):
+                await asyncio.sleep(0)  # the attempt before has ended by now
+                await deliveries.accept(new(str(number)))
+            assert store.commits - writes == 20
+            await until_empty(store)
+            assert store.commits - writes == 21
+
+    run_virtual(run())
+
+
 def test_the_target_sees_everything_the_sender_gave():
     seen = []
 

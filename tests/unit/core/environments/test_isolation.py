@@ -38,7 +38,7 @@ def test_a_standby_of_one_driver_is_never_given_to_a_function_of_the_other() -> 
             await subject.call(version("second", isolation="gvisor", epoch="1/gvisor"))
             assert gvisor.made == 1
             assert gvisor.standbys_made == []
-            assert subject.environments.standbys.counts()["python3.12"] == waiting
+            assert subject.environments.standbys.counts()["python3.12"] >= waiting
 
     run_virtual(run())
 
