@@ -168,7 +168,7 @@ async def node(settings: Settings) -> AsyncIterator[ReadyInfo]:
             mounts=_mounts(settings, driver),
         )
         environments = await stack.enter_async_context(Environments(settings.environments, neighbours))
-        admission = Admission(settings.lambda_)
+        admission = Admission(settings.lambda_, clock)
         invocations = Invocations(admission, environments, clock, ids)
         queue = AsyncQueue()
         lambda_ = LambdaService(

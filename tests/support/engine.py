@@ -405,7 +405,7 @@ def engine(
         ids,
     )
     environments = Environments(settings or EnvironmentSettings(max_memory_mib=100_000, parallel_starts=1000), neighbours)
-    admission = Admission(LambdaSettings(account_concurrency=account_concurrency))
+    admission = Admission(LambdaSettings(account_concurrency=account_concurrency), clock)
     return Engine(driver, environments, Invocations(admission, environments, clock, ids), sink, ids)
 
 

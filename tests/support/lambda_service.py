@@ -55,7 +55,7 @@ class House:
         self.events = FakeEvents()
         self.clock = SetClock()
         self.ids = SeededIds(7)
-        self.admission = Admission(LambdaSettings())
+        self.admission = Admission(LambdaSettings(), self.clock)
         self.ctx = CallContext(ACCOUNT, REGION, REQUEST_ID, "http://localhost:4566")
         source = ImageSource(ImageSettings(folders=(str(folder.parent / "layouts"),)))
         self.images = Images(folder, source, "x86_64", is_supported=True)

@@ -96,6 +96,6 @@ async def real_engine(
         mounts,
     )
     async with Environments(settings or EnvironmentSettings(max_memory_mib=10_000), neighbours) as environments:
-        admission = Admission(LambdaSettings(account_concurrency=100))
+        admission = Admission(LambdaSettings(account_concurrency=100), clock)
         yield RealEngine(root, environments, Invocations(admission, environments, clock, ids), sink)
     await api.close()

@@ -102,7 +102,7 @@ class EnvironmentSettings(_Section, frozen=True):
     once (0: twice the cores). ``max_memory_mib``: what all environments of this node may use together (0: 80 % of the
     machine's memory). ``freeze_after_s``: an environment that was idle so long does not run until its next invocation
     (0: at once; negative: never). ``standby_max``: how many sandboxes per runtime may wait, started, for a function (0:
-    none).
+    none). ``scaling_per_10_s``: how many more environments one function may get in 10 seconds (AWS: 1,000).
     """
 
     idle_s: float = 600.0
@@ -111,6 +111,7 @@ class EnvironmentSettings(_Section, frozen=True):
     parallel_starts: int = 0
     max_memory_mib: int = 0
     standby_max: int = 16
+    scaling_per_10_s: int = 1000
 
 
 class DeliverySettings(_Section, frozen=True):
@@ -127,12 +128,20 @@ class DeliverySettings(_Section, frozen=True):
 class LambdaSettings(_Section, frozen=True):
     """The Lambda service.
 
-    ``account_concurrency`` is AWS's 1,000 for every account. ``block_public_policies``: a function policy that lets
-    everybody in is refused.
+    ``account_concurrency`` is AWS's 1,000 for every account and region; ``account_limits`` sets it for some:
+    ``ACCOUNT=LIMIT`` or ``ACCOUNT/REGION=LIMIT``, the more specific one counts. ``block_public_policies``: a function
+    policy that lets everybody in is refused.
     """
 
     account_concurrency: int = 1000
+    account_limits: tuple[str, ...] = ()
     block_public_policies: bool = False
+
+    def concurrency_of(self, account_id: str, region: str) -> int:
+        """How many invocations of an account may run at once in a region."""
+        limits = dict(entry.rpartition("=")[::2] for entry in self.account_limits)
+        found = limits.get(f"{account_id}/{region}") or limits.get(account_id)
+        return int(found) if found else self.account_concurrency
 
 
 class LogSettings(_Section, frozen=True):
@@ -155,6 +164,8 @@ class Settings(_Section, frozen=True):
     lambda_: LambdaSettings = msgspec.field(default=LambdaSettings(), name="lambda")
     log: LogSettings = LogSettings()
 
+
+_ACCOUNT_LIMIT = re.compile(r"[0-9]{12}(/[a-z0-9-]+)?=[1-9][0-9]{0,8}", re.ASCII)
 
 SECTIONS = {field.encode_name: field.type for field in msgspec.structs.fields(Settings)}
 
@@ -236,10 +247,14 @@ def _check(settings: Settings) -> None:
         "environments.init_timeout_s must be positive": settings.environments.init_timeout_s > 0,
         "environments.parallel_starts must not be negative": settings.environments.parallel_starts >= 0,
         "environments.max_memory_mib must not be negative": settings.environments.max_memory_mib >= 0,
+        "environments.scaling_per_10_s must be positive": settings.environments.scaling_per_10_s > 0,
         "environments.standby_max must not be negative": settings.environments.standby_max >= 0,
         "deliveries.retry_base_s must not be negative": settings.deliveries.retry_base_s >= 0,
         "deliveries.workers must be positive": settings.deliveries.workers > 0,
         "lambda.account_concurrency must be positive": settings.lambda_.account_concurrency > 0,
+        "lambda.account_limits must be ACCOUNT=LIMIT or ACCOUNT/REGION=LIMIT": all(
+            _ACCOUNT_LIMIT.fullmatch(entry) for entry in settings.lambda_.account_limits
+        ),
     }
     for text, holds in rules.items():
         if not holds:

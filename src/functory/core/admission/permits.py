@@ -1,19 +1,23 @@
 """Permits: the right to run one invocation now.
 
 **Theory.** AWS gives every account 1,000 concurrent executions per Region. A function may *reserve* some of them: then it
-has so many for itself and never gets more. What nobody reserved is the *pool* that all other functions share. An invocation
-of a function with a reservation needs a free place in it, any other one a free place in the pool; else it is throttled.
+has so many for itself and never gets more. *Provisioned* concurrency is set aside, too: within the reservation of a function
+that has one, else from what nobody reserved. The rest is the *pool* that all functions without a reservation share.
 
-A reservation may change while invocations run; those are not touched. Until they end, running invocations over a function's
-reservation (one that was lowered, or removed) hold places of the pool, and no sum of reservations and pool lets an account
-run more at once than its limit. Three counts per account say all that is needed, each kept up to date in constant time:
+An invocation on a provisioned environment uses a place that is set aside. Any other one is *on demand*: of a function with a
+reservation it needs a place of the reservation that no ready provisioned environment occupies, of any other function one of
+the pool; else it is throttled. While environments are still being provisioned, the places set aside for them serve
+invocations on demand. Per function:
 
-- ``running``: every invocation, per function and together;
-- ``reserved``: the sum of the reservations;
-- ``pooled``: invocations that hold places of the pool, which are those over their function's reservation (of a function
-  without one: all).
+- ``held``: places set aside, the larger of reservation and provisioned concurrency asked for;
+- ``taken``: invocations on demand, and ready provisioned environments (or invocations on them, where these are more);
+- ``pooled``: what is taken beyond what is held, which are places of the pool.
 
-Counting happens on the event loop, so taking a permit can neither race nor wait.
+Reservations and provisioned concurrency may change while invocations run; those are not touched. Until they end they hold
+places of the pool, and no sum of it all lets an account run more at once than its limit. The sums of an account are kept up
+to date in constant time. Counting happens on the event loop, so taking a permit can neither race nor wait.
+
+**Rates.** AWS: ten synchronous requests per second for every place of concurrency, of a reservation or of the pool.
 """
 
 from __future__ import annotations
@@ -21,94 +25,174 @@ from __future__ import annotations
 from types import TracebackType
 
 from functory.aws.errors import AwsError
+from functory.core.admission.rates import REQUESTS_PER_PLACE, TokenBucket
+from functory.kernel.clock import Clock
 from functory.kernel.settings import LambdaSettings
 
 RETRY_AFTER_S = "1"
 """What a throttled caller is told in ``Retry-After``: a place may be free any moment."""
 
+ACCOUNT_LIMIT = "ConcurrentInvocationLimitExceeded"
+RESERVED_LIMIT = "ReservedFunctionConcurrentInvocationLimitExceeded"
+ACCOUNT_RATE = "FunctionInvocationRateLimitExceeded"
+RESERVED_RATE = "ReservedFunctionInvocationRateLimitExceeded"
 
-class _Account:
-    """The counts of one account in one region."""
 
-    __slots__ = ("pooled", "reservations", "reserved", "running", "total")
+def throttled(reason: str) -> AwsError:
+    """The error of an invocation that has no permit; ``reason`` is AWS's ``Reason``."""
+    return AwsError(
+        "TooManyRequestsException",
+        "Rate Exceeded.",
+        members={"Reason": reason, "retryAfterSeconds": RETRY_AFTER_S},
+    )
 
-    def __init__(self) -> None:
-        self.running: dict[str, int] = {}
-        self.total = 0
-        self.reservations: dict[str, int] = {}
-        self.reserved = 0
-        self.pooled = 0
 
-    def refusal(self, name: str, limit: int) -> str:
-        """Why one more invocation of a function has to wait, as AWS's ``Reason``; ``""`` when it may run."""
-        reservation = self.reservations.get(name)
-        if reservation is not None and self.running.get(name, 0) >= reservation:
-            return "ReservedFunctionConcurrentInvocationLimitExceeded"
-        is_pool_full = reservation is None and self.pooled >= limit - self.reserved
-        return "ConcurrentInvocationLimitExceeded" if is_pool_full or self.total >= limit else ""
+class _Function:
+    """The counts of one function."""
 
-    def begin(self, name: str) -> None:
-        """One more invocation runs."""
-        running = self.running.get(name, 0)
-        self.running[name] = running + 1
-        self.total += 1
-        if running >= self.reservations.get(name, 0):
-            self.pooled += 1
+    __slots__ = ("available", "name", "on_demand", "on_provisioned", "rate", "requested", "reserved")
 
-    def end(self, name: str) -> None:
-        """One invocation has ended."""
-        running = self.running[name]
-        if running > self.reservations.get(name, 0):
-            self.pooled -= 1
-        self.total -= 1
-        if running > 1:
-            self.running[name] = running - 1
-        else:
-            del self.running[name]
+    def __init__(self, name: str, now: float) -> None:
+        self.name = name
+        self.on_demand = 0
+        self.on_provisioned = 0
+        self.reserved: int | None = None
+        self.requested = 0
+        self.available = 0
+        self.rate = TokenBucket(now)
 
-    def reserve(self, name: str, places: int | None) -> None:
-        """Change a function's reservation."""
-        before = self.reservations.get(name, 0)
-        if places is None:
-            self.reservations.pop(name, None)
-        else:
-            self.reservations[name] = places
-        after = places or 0
-        running = self.running.get(name, 0)
-        self.reserved += after - before
-        self.pooled += max(0, running - after) - max(0, running - before)
+    @property
+    def held(self) -> int:
+        """Places set aside."""
+        return max(self.reserved or 0, self.requested)
+
+    @property
+    def occupied(self) -> int:
+        """Places that invocations on demand cannot have."""
+        return max(self.available, self.on_provisioned)
+
+    @property
+    def pooled(self) -> int:
+        """Places of the pool in use."""
+        return max(0, self.on_demand + self.occupied - self.held)
 
     @property
     def is_blank(self) -> bool:
         """Whether nothing is known of it that a new one would not know."""
-        return not self.running and not self.reservations
+        return not (self.on_demand or self.on_provisioned or self.requested or self.available) and self.reserved is None
+
+
+class _Account:
+    """The counts of one account in one region."""
+
+    __slots__ = ("_held", "_pooled", "_total", "functions", "limit", "rate")
+
+    def __init__(self, limit: int, now: float) -> None:
+        self.limit = limit
+        self.functions: dict[str, _Function] = {}
+        self.rate = TokenBucket(now)
+        self._total = 0
+        self._held = 0
+        self._pooled = 0
+
+    @property
+    def total(self) -> int:
+        """Invocations that run."""
+        return self._total
+
+    @property
+    def pool(self) -> int:
+        """Places that nobody set aside."""
+        return max(0, self.limit - self._held)
+
+    def refusal(self, function: _Function) -> str:
+        """Why one more invocation on demand has to wait, as AWS's ``Reason``; ``""`` when it may run."""
+        reserved = function.reserved
+        taken = function.on_demand + function.occupied
+        if reserved is not None and taken >= reserved:
+            return RESERVED_LIMIT
+        needs_pool = reserved is None and taken >= function.held
+        return ACCOUNT_LIMIT if (needs_pool and self._pooled >= self.pool) or self._total >= self.limit else ""
+
+    def refusal_provisioned(self, function: _Function) -> str:
+        """The same of one more invocation on a provisioned environment."""
+        reserved = function.reserved
+        if reserved is not None and function.on_demand + function.on_provisioned >= reserved:
+            return RESERVED_LIMIT
+        return ACCOUNT_LIMIT if self._total >= self.limit else ""
+
+    def has_rate(self, function: _Function, now: float) -> bool:
+        """Take a synchronous request from the rate its function may have; False when that is used up."""
+        if function.reserved is None:
+            places, bucket = self.pool, self.rate
+        else:
+            places, bucket = function.reserved - function.occupied, function.rate
+        rate_per_s = float(max(places, 1) * REQUESTS_PER_PLACE)
+        return bucket.take(now, 1, rate_per_s, rate_per_s) == 1
+
+    def run(self, function: _Function, on_demand: int, on_provisioned: int) -> None:
+        """So many more invocations run, or fewer when negative."""
+        before = function.pooled
+        function.on_demand += on_demand
+        function.on_provisioned += on_provisioned
+        self._total += on_demand + on_provisioned
+        self._pooled += function.pooled - before
+
+    def set_aside(self, function: _Function, reserved: int | None, requested: int, available: int) -> None:
+        """Change what a function has for itself."""
+        held, pooled = function.held, function.pooled
+        function.reserved, function.requested, function.available = reserved, requested, available
+        self._held += function.held - held
+        self._pooled += function.pooled - pooled
+
+    def forget_blank(self, function: _Function) -> None:
+        """Drop what is known of a function when that is nothing."""
+        if function.is_blank:
+            self.functions.pop(function.name, None)
 
 
 class Permit:
-    """One permit, held for a ``with`` block."""
+    """One permit, held for a ``with`` block.
 
-    __slots__ = ("_admission", "_name", "_scope")
+    Attributes:
+        function_running: how many invocations of the function run, this one included, when it was taken.
+        account_running: the same of the account.
+    """
 
-    def __init__(self, admission: Admission, scope: tuple[str, str], name: str) -> None:
+    __slots__ = ("_account", "_admission", "_function", "_is_provisioned", "_scope", "account_running", "function_running")
+
+    def __init__(
+        self, admission: Admission, scope: tuple[str, str], account: _Account, function: _Function, *, is_provisioned: bool
+    ) -> None:
         self._admission = admission
         self._scope = scope
-        self._name = name
+        self._account = account
+        self._function = function
+        self._is_provisioned = is_provisioned
+        self.function_running = function.on_demand + function.on_provisioned
+        self.account_running = account.total
 
-    def __enter__(self) -> None:
-        return None
+    def __enter__(self) -> Permit:
+        return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._admission._end(self._scope, self._name)
+        if self._is_provisioned:
+            self._account.run(self._function, 0, -1)
+        else:
+            self._account.run(self._function, -1, 0)
+        self._account.forget_blank(self._function)
+        self._admission.forget_blank(self._scope, self._account)
 
 
 class Admission:
     """Gives permits; see the module.
 
-    Reservations are told to it (`reserve`); it keeps none of them durably.
+    Reservations and provisioned concurrency are told to it; it keeps none of them durably.
     """
 
-    def __init__(self, settings: LambdaSettings) -> None:
-        self._limit = settings.account_concurrency
+    def __init__(self, settings: LambdaSettings, clock: Clock) -> None:
+        self._settings = settings
+        self._clock = clock
         self._accounts: dict[tuple[str, str], _Account] = {}
 
     def running(self, account_id: str, region: str, name: str = "") -> int:
@@ -116,51 +200,107 @@ class Admission:
         account = self._accounts.get((account_id, region))
         if account is None:
             return 0
-        return account.running.get(name, 0) if name else account.total
+        if not name:
+            return account.total
+        function = account.functions.get(name)
+        return function.on_demand + function.on_provisioned if function is not None else 0
+
+    # -- what is set aside
 
     def reserve(self, account_id: str, region: str, name: str, places: int | None) -> None:
         """Give a function a reservation of so many places, or none. What runs goes on."""
-        scope = (account_id, region)
-        account = self._accounts.get(scope)
-        if account is None:
-            if places is None:
-                return
-            account = self._accounts[scope] = _Account()
-        account.reserve(name, places)
-        self._forget_blank(scope, account)
+        account, function = self._find(account_id, region, name)
+        if places is None:
+            function.rate = TokenBucket(self._clock.monotonic_s())
+        self._set_aside((account_id, region), account, function, places, function.requested, function.available)
 
     def reserved(self, account_id: str, region: str, name: str) -> int | None:
         """A function's reservation, or None."""
         account = self._accounts.get((account_id, region))
-        return account.reservations.get(name) if account is not None else None
+        function = account.functions.get(name) if account is not None else None
+        return function.reserved if function is not None else None
 
-    def permit(self, account_id: str, region: str, name: str) -> Permit:
-        """A permit that is already taken; leaving its ``with`` block gives it back.
+    def provision(self, account_id: str, region: str, name: str, places: int) -> None:
+        """Set so many places aside for the provisioned environments of all versions of a function; 0 gives them back."""
+        account, function = self._find(account_id, region, name)
+        self._set_aside((account_id, region), account, function, function.reserved, places, function.available)
+
+    def provisioned(self, account_id: str, region: str, name: str, ready: int) -> None:
+        """So many provisioned environments of a function are ready now."""
+        account, function = self._find(account_id, region, name)
+        self._set_aside((account_id, region), account, function, function.reserved, function.requested, ready)
+
+    # -- permits
+
+    def permit(self, account_id: str, region: str, name: str, *, is_synchronous: bool = True) -> Permit:
+        """A permit on demand that is already taken; leaving its ``with`` block gives it back.
+
+        Args:
+            account_id: of the function.
+            region: of the function.
+            name: of the function.
+            is_synchronous: whether a caller waits. AWS: others have no rate.
 
         Raises:
-            AwsError: ``TooManyRequestsException``; its Reason tells whether the function's reservation or the account's
-                limit is used up.
+            AwsError: ``TooManyRequestsException``; its Reason tells which limit of whom is used up.
         """
-        scope = (account_id, region)
-        account = self._accounts.get(scope)
-        if account is None:
-            account = _Account()
-        reason = account.refusal(name, self._limit)
+        account, function = self._find(account_id, region, name)
+        reason = account.refusal(function)
+        if not reason and is_synchronous and not account.has_rate(function, self._clock.monotonic_s()):
+            reason = ACCOUNT_RATE if function.reserved is None else RESERVED_RATE
         if reason:
-            raise AwsError(
-                "TooManyRequestsException",
-                "Rate Exceeded.",
-                members={"Reason": reason, "retryAfterSeconds": RETRY_AFTER_S},
-            )
+            raise throttled(reason)
+        account.functions[name] = function
+        self._accounts[account_id, region] = account
+        account.run(function, 1, 0)
+        return Permit(self, (account_id, region), account, function, is_provisioned=False)
+
+    def permit_provisioned(self, account_id: str, region: str, name: str) -> Permit:
+        """A permit for an invocation on a provisioned environment; whoever asks has one that is ready.
+
+        Raises:
+            AwsError: as `permit`; only while something else still runs on places that were set aside for it.
+        """
+        account, function = self._find(account_id, region, name)
+        reason = account.refusal_provisioned(function)
+        if reason:
+            raise throttled(reason)
+        account.functions[name] = function
+        self._accounts[account_id, region] = account
+        account.run(function, 0, 1)
+        return Permit(self, (account_id, region), account, function, is_provisioned=True)
+
+    # -- inside
+
+    def _find(self, account_id: str, region: str, name: str) -> tuple[_Account, _Function]:
+        """The counts, new ones where nothing is known yet; they are kept once something is counted."""
+        account = self._accounts.get((account_id, region))
+        if account is None:
+            limit = self._settings.concurrency_of(account_id, region)
+            account = _Account(limit, self._clock.monotonic_s())
+        function = account.functions.get(name)
+        if function is None:
+            function = _Function(name, self._clock.monotonic_s())
+        return account, function
+
+    def _set_aside(
+        self,
+        scope: tuple[str, str],
+        account: _Account,
+        function: _Function,
+        reserved: int | None,
+        requested: int,
+        available: int,
+    ) -> None:
         self._accounts[scope] = account
-        account.begin(name)
-        return Permit(self, scope, name)
+        account.functions[function.name] = function
+        account.set_aside(function, reserved, requested, available)
+        account.forget_blank(function)
+        self.forget_blank(scope, account)
 
-    def _end(self, scope: tuple[str, str], name: str) -> None:
-        account = self._accounts[scope]
-        account.end(name)
-        self._forget_blank(scope, account)
-
-    def _forget_blank(self, scope: tuple[str, str], account: _Account) -> None:
-        if account.is_blank:
-            del self._accounts[scope]
+    def forget_blank(self, scope: tuple[str, str], account: _Account) -> None:
+        """Drop what is known of an account when that is nothing; its rate is something until it has recovered."""
+        if not account.functions and account.rate.is_full(
+            self._clock.monotonic_s(), float(max(account.pool, 1) * REQUESTS_PER_PLACE)
+        ):
+            self._accounts.pop(scope, None)

@@ -26,6 +26,7 @@ from functory.core.environments.session import Answer, RuntimeSession
 from functory.core.environments.shutdown import ShutdownReason, shut_down
 from functory.core.environments.states import ENVIRONMENT, EnvironmentState
 from functory.core.environments.telemetry import Telemetry
+from functory.core.environments.variables import ON_DEMAND
 from functory.core.functions.model import FunctionVersion
 from functory.core.invocations.outcome import Invocation, Outcome, OutcomeKind
 from functory.kernel.clock import Clock
@@ -105,6 +106,7 @@ class Environment:
         self.extensions = Extensions(version, ids, self)
         self.state = EnvironmentState.STARTING
         self.idle_since = 0.0
+        self.initialization_type = ON_DEMAND
         self._clock = clock
         self._freezer = freezer
         self.telemetry = telemetry
@@ -155,6 +157,10 @@ class Environment:
     def init_ms(self) -> float:
         """How long init took, once it is over."""
         return self._unreported_init_ms or 0.0
+
+    def leave_init_out(self) -> None:
+        """No invocation's REPORT shall have its init: it was not on anybody's time."""
+        self._unreported_init_ms = None
 
     def _init_ms(self) -> float:
         return (self._clock.monotonic_s() - self._init_started_at) * 1000

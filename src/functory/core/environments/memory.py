@@ -11,6 +11,7 @@ class MemoryBudget:
     """
 
     def __init__(self, total_mib: int) -> None:
+        self.total_mib = total_mib
         self.free_mib = total_mib
 
     def reserve(self, mib: int) -> bool:

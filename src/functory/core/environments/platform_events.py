@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from functory.core.environments.failures import billed_ms
+from functory.core.environments.variables import ON_DEMAND
 from functory.core.functions.model import FunctionVersion
 from functory.kernel.clock import iso_ms
 from functory.kernel.limits import MIB
@@ -41,14 +42,16 @@ def _present(**members: Any) -> dict[str, Any]:
     return {name: value for name, value in members.items() if value not in (None, "")}
 
 
-def _init(phase: str) -> dict[str, Any]:
-    return {"initializationType": "on-demand", "phase": phase}
+def _init(phase: str, kind: str) -> dict[str, Any]:
+    return {"initializationType": kind, "phase": phase}
 
 
-def init_start(version: FunctionVersion, phase: str, runtime_version: str, runtime_arn: str) -> PlatformEvent:
-    """Init begins."""
+def init_start(
+    version: FunctionVersion, phase: str, runtime_version: str, runtime_arn: str, kind: str = ON_DEMAND
+) -> PlatformEvent:
+    """Init begins; ``kind`` is its initialization type, as in the others."""
     record = {
-        **_init(phase),
+        **_init(phase, kind),
         **_present(runtimeVersion=runtime_version, runtimeVersionArn=runtime_arn),
         "functionName": version.name,
         "functionVersion": version.version,
@@ -57,21 +60,22 @@ def init_start(version: FunctionVersion, phase: str, runtime_version: str, runti
     return PlatformEvent("platform.initStart", record, "INFO" if runtime_version else "DEBUG")
 
 
-def init_runtime_done(phase: str, status: str, error_type: str = "") -> PlatformEvent:
+def init_runtime_done(phase: str, status: str, error_type: str = "", kind: str = ON_DEMAND) -> PlatformEvent:
     """The runtime (and every extension) is ready, or never will be."""
-    record = {**_init(phase), "status": status, **_present(errorType=error_type)}
+    record = {**_init(phase, kind), "status": status, **_present(errorType=error_type)}
     return PlatformEvent("platform.initRuntimeDone", record, "DEBUG" if status == "success" else "WARN")
 
 
-def init_report(phase: str, status: str, duration_ms: float, error_type: str = "") -> PlatformEvent:
+def init_report(phase: str, status: str, duration_ms: float, error_type: str = "", kind: str = ON_DEMAND) -> PlatformEvent:
     """How long init took."""
     record = {
-        **_init(phase),
+        **_init(phase, kind),
         "status": status,
         **_present(errorType=error_type),
         "metrics": {"durationMs": _ms(duration_ms)},
     }
-    return PlatformEvent("platform.initReport", record, "DEBUG" if status == "success" else "WARN")
+    level = "DEBUG" if kind == ON_DEMAND else "INFO"
+    return PlatformEvent("platform.initReport", record, level if status == "success" else "WARN")
 
 
 def start(request_id: str, version: str, trace_id: str) -> PlatformEvent:

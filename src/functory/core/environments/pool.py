@@ -6,7 +6,10 @@ removes what was left, and pools begin empty.
 
 **Bounds.** Starts run at most ``parallel_starts`` at a time; all environments together have at most ``max_memory_mib`` of
 MemorySize. When memory is short the longest idle environment of any function makes room; when there is none the caller is
-told to come again (429) unless an environment of its function exists that it can wait for.
+told to come again (429) unless an environment of its function exists that it can wait for. A function gets at most
+``scaling_per_10_s`` more environments in ten seconds, however many versions it has.
+
+Environments of provisioned concurrency are a room of their own (`provisioned`).
 
 **Suppressed init.** AWS: an init that fails or takes over 10 s is repeated within the first invocation, on the function's
 own time. Only if that fails, too, does the invocation fail, with what the runtime said.
@@ -19,22 +22,25 @@ import contextlib
 import math
 import os
 from collections import deque
+from functools import partial
 from types import TracebackType
 from typing import Self
+from weakref import WeakValueDictionary
 
 from functory.aws.errors import AwsError
-from functory.core.admission.permits import RETRY_AFTER_S
-from functory.core.environments import failures, platform_events
-from functory.core.environments.environment import Environment, InitFailure
-from functory.core.environments.log_stream import LogStream
+from functory.core.admission.permits import ACCOUNT_LIMIT, throttled
+from functory.core.admission.rates import SCALING_INTERVAL_S, TokenBucket
+from functory.core.environments.environment import Environment
+from functory.core.environments.failed_starts import failed_init, refused_start
 from functory.core.environments.memory import MemoryBudget
+from functory.core.environments.provisioned import Provisioned
 from functory.core.environments.scaling import PATIENCE_S, Demand, starts_needed
 from functory.core.environments.shutdown import EXTERNAL_S
 from functory.core.environments.standby import Standbys
 from functory.core.environments.starter import Neighbours, Starter, StartRefused
 from functory.core.environments.states import EnvironmentState
 from functory.core.functions.model import FunctionVersion
-from functory.core.invocations.outcome import Invocation, Outcome, OutcomeKind
+from functory.core.invocations.outcome import Invocation, Outcome
 from functory.kernel import log
 from functory.kernel.settings import EnvironmentSettings
 from functory.kernel.tasks import TaskScope
@@ -77,10 +83,13 @@ class _Lease:
 class _Pool:
     """The environments of one version and epoch."""
 
-    __slots__ = ("all", "idle", "mean_s", "recheck", "resets", "retired", "start_s", "starting", "version", "waiters")
+    __slots__ = (
+        "all", "idle", "mean_s", "recheck", "resets", "retired", "scaling", "start_s", "starting", "version", "waiters"
+    )  # fmt: skip
 
-    def __init__(self, version: FunctionVersion) -> None:
+    def __init__(self, version: FunctionVersion, scaling: TokenBucket) -> None:
         self.version = version
+        self.scaling = scaling
         self.idle: list[Environment] = []
         self.all: set[Environment] = set()
         self.waiters: deque[_Waiter] = deque()
@@ -90,6 +99,14 @@ class _Pool:
         self.mean_s: float | None = None
         self.start_s = START_S_GUESS
         self.recheck: asyncio.TimerHandle | None = None
+
+    def refuse_newest(self, count: int) -> None:
+        """The function grows faster than AWS lets it: callers that would need one more environment come again."""
+        while count > 0 and self.waiters:
+            waiter = self.waiters.pop()
+            if not waiter.future.done():
+                waiter.future.set_exception(throttled(ACCOUNT_LIMIT))
+                count -= 1
 
     def demand(self, now: float) -> Demand:
         overdue = sum(1 for waiter in self.waiters if now - waiter.since >= PATIENCE_S)
@@ -111,6 +128,7 @@ class Environments:
         self._tasks = TaskScope("core.environments")
         self._log = log.get("core.environments")
         self._pools: dict[FunctionKey, dict[str, _Pool]] = {}
+        self._scaling: WeakValueDictionary[tuple[str, str, str], TokenBucket] = WeakValueDictionary()
         self._start_slots = asyncio.Semaphore(settings.parallel_starts or 2 * (os.cpu_count() or 1))
         self._memory = MemoryBudget(settings.max_memory_mib or int(_machine_memory_mib() * MEMORY_SHARE))
         self.standbys = Standbys(
@@ -123,6 +141,9 @@ class Environments:
             calls=lambda: self._calls,
         )
         self._starter = Starter(neighbours, self._tasks, settings, self.standbys)
+        self.provisioned = Provisioned(
+            self._starter, self._tasks, self._start_slots, self._memory, self._reserve, partial(self._spawn_disposal, None)
+        )
         self._sweep: asyncio.TimerHandle | None = None
         self._disposals: set[asyncio.Task[None]] = set()
         self._calls = 0
@@ -140,7 +161,8 @@ class Environments:
 
     def count(self) -> int:
         """How many environments exist now."""
-        return sum(len(pool.all) for epochs in self._pools.values() for pool in epochs.values())
+        on_demand = sum(len(pool.all) for epochs in self._pools.values() for pool in epochs.values())
+        return on_demand + self.provisioned.count()
 
     # -- the way in
 
@@ -171,7 +193,8 @@ class Environments:
             epochs = self._pools[key] = {}
         pool = epochs.get(version.epoch)
         if pool is None:
-            pool = epochs[version.epoch] = _Pool(version)
+            scaling = self._scaling.setdefault(key[:3], TokenBucket(asyncio.get_running_loop().time()))
+            pool = epochs[version.epoch] = _Pool(version, scaling)
         return pool
 
     def _take_idle(self, pool: _Pool) -> Environment | None:
@@ -208,9 +231,14 @@ class Environments:
 
     def _scale(self, pool: _Pool) -> None:
         now = asyncio.get_running_loop().time()
-        for _ in range(starts_needed(pool.demand(now))):
+        burst = self._settings.scaling_per_10_s
+        for wanted in range(starts_needed(pool.demand(now)), 0, -1):
             if not self._reserve(pool.version.memory_mib):
                 self._refuse_hopeless(pool)
+                break
+            if not pool.scaling.take(now, 1, burst / SCALING_INTERVAL_S, burst):
+                self._memory.release(pool.version.memory_mib)
+                pool.refuse_newest(wanted)
                 break
             pool.starting += 1
             self._tasks.spawn(self._start(pool), f"start {pool.version.name}")
@@ -243,13 +271,7 @@ class Environments:
         while pool.waiters:
             waiter = pool.waiters.popleft()
             if not waiter.future.done():
-                waiter.future.set_exception(
-                    AwsError(
-                        "TooManyRequestsException",
-                        "Rate Exceeded.",
-                        members={"Reason": "ConcurrentInvocationLimitExceeded", "retryAfterSeconds": RETRY_AFTER_S},
-                    )
-                )
+                waiter.future.set_exception(throttled(ACCOUNT_LIMIT))
 
     # -- starting
 
@@ -321,7 +343,7 @@ class Environments:
         elif waiter is None:
             await self._again_within_invocation(pool)
         elif not waiter.future.done():
-            waiter.future.set_result(_failed_init(waiter.invocation, pool.version, failure, took_s))
+            waiter.future.set_result(failed_init(waiter.invocation, pool.version, failure, took_s))
 
     def _started(self, pool: _Pool, environment: Environment, took_s: float, waiter: _Waiter | None) -> None:
         """Init is done: to the waiter it was for, else to the first one."""
@@ -357,7 +379,7 @@ class Environments:
         if waiter.future.done():
             return
         if isinstance(error, StartRefused):
-            waiter.future.set_result(_refused_start(waiter.invocation, pool.version, error))
+            waiter.future.set_result(refused_start(waiter.invocation, pool.version, error))
             return
         if error is not None:
             self._log.error("start_failed", function=pool.version.arn, error=str(error))
@@ -395,7 +417,7 @@ class Environments:
         if pool.waiters and not self._closing:
             self._scale(pool)
 
-    def _spawn_disposal(self, pool: _Pool, environment: Environment) -> None:
+    def _spawn_disposal(self, pool: _Pool | None, environment: Environment) -> None:
         if self._closed:  # the driver's end disposes of it
             return
         disposal = self._tasks.spawn(self._dispose(pool, environment), f"dispose {environment.sandbox.id}")
@@ -416,11 +438,11 @@ class Environments:
                 pool.resets.remove(reset)
                 self._spawn_disposal(pool, reset.result())
 
-    async def _dispose(self, pool: _Pool, environment: Environment) -> None:
+    async def _dispose(self, pool: _Pool | None, environment: Environment) -> None:
         try:
             await environment.dispose()
         finally:
-            if pool.retired:
+            if pool is not None and pool.retired:
                 self._forget_empty(pool)
 
     def _forget_empty(self, pool: _Pool) -> None:
@@ -464,6 +486,7 @@ class Environments:
 
     def remove(self, account_id: str, region: str, name: str, version: str | None) -> None:
         """End every environment of a function, or of one version of it."""
+        self.provisioned.remove(account_id, region, name, version)
         for key, epochs in list(self._pools.items()):
             if key[:3] == (account_id, region, name) and version in {None, key[3]}:
                 for pool in list(epochs.values()):
@@ -495,6 +518,7 @@ class Environments:
         """End everything: waiting callers are refused, running invocations are cut."""
         self._closing = True
         self.standbys.close()
+        self.provisioned.close()
         if self._sweep is not None:
             self._sweep.cancel()
         for epochs in self._pools.values():
@@ -512,83 +536,6 @@ class Environments:
         self._closed = True
         await self._tasks.close()
         await self._drivers.close()
-
-
-def _failed_init(invocation: Invocation, version: FunctionVersion, failure: InitFailure, took_s: float) -> Outcome:
-    """The outcome of an invocation whose environment could not be initialised."""
-    request_id = invocation.request_id
-    extras = f"Status: error\tError Type: {failures.reported_type(failure.error_type)}"
-    failure.log.begin_tail()
-    failure.log.platform(f"START RequestId: {request_id} Version: {version.version}")
-    if failure.status == "timeout":
-        kind, extras = OutcomeKind.TIMED_OUT, "Status: timeout"
-        document = failures.timeout_document(request_id, float(version.timeout_s))
-        failure.log.timed_out(request_id, failures.timeout_text(float(version.timeout_s)))
-    elif failure.answer:
-        kind, document = OutcomeKind.FUNCTION_FAILED, failure.answer
-    elif failure.ended is not None:
-        kind, document = OutcomeKind.RUNTIME_EXITED, failures.exit_document(request_id, failure.ended)
-        failure.log.platform(f"RequestId: {request_id} Error: {failures.exit_text(failure.ended)}", failure.error_type)
-    elif failure.text:
-        message = f"RequestId: {request_id} Error: {failure.text}"
-        kind, document = OutcomeKind.RUNTIME_EXITED, failures.document(failure.error_type, message)
-        failure.log.platform(message, failure.error_type)
-    else:
-        kind, document = OutcomeKind.FUNCTION_FAILED, failures.document(failure.error_type, "")
-    report = failures.report_line(request_id, took_s * 1000, None, version.memory_mib, failure.memory_mib_used, extras)
-    failure.log.platform(f"END RequestId: {request_id}", report)
-    if failure.log.takes_records:
-        usage = platform_events.Usage(took_s * 1000, None, version.memory_mib, failure.memory_mib_used)
-        _record_failure(failure.log, invocation, version, failure.error_type, failure.status, usage)
-    return Outcome(
-        kind,
-        request_id,
-        document,
-        "Unhandled",
-        failure.error_type,
-        log_tail=failure.log.end_tail() if invocation.want_tail else b"",
-        duration_ms=took_s * 1000,
-        billed_ms=failures.billed_ms(took_s * 1000, None),
-        memory_mib_used=failure.memory_mib_used,
-    )
-
-
-def _refused_start(invocation: Invocation, version: FunctionVersion, refused: StartRefused) -> Outcome:
-    """The outcome of an invocation whose function cannot be run as it is."""
-    request_id, kind = invocation.request_id, refused.error_type
-    text = f"RequestId: {request_id} Error: {refused}"
-    refused.log.begin_tail()
-    refused.log.platform(
-        f"START RequestId: {request_id} Version: {version.version}",
-        text,
-        kind,
-        f"END RequestId: {request_id}",
-        failures.report_line(request_id, 0.0, None, version.memory_mib, 0, f"Status: error\tError Type: {kind}"),
-    )
-    if refused.log.takes_records:
-        _record_failure(
-            refused.log, invocation, version, kind, "error", platform_events.Usage(0.0, None, version.memory_mib, 0)
-        )
-    log_tail = refused.log.end_tail() if invocation.want_tail else b""
-    return Outcome(
-        OutcomeKind.RUNTIME_EXITED, request_id, failures.document(kind, text), "Unhandled", kind, log_tail=log_tail
-    )
-
-
-def _record_failure(
-    log: LogStream,
-    invocation: Invocation,
-    version: FunctionVersion,
-    error_type: str,
-    status: str,
-    usage: platform_events.Usage,
-) -> None:
-    """START and REPORT of an invocation that never reached its function, for those who read records."""
-    now_s = log.now_s()
-    times = platform_events.Times(now_s - usage.duration_ms / 1000, None, None, now_s)
-    request_id, trace_id = invocation.request_id, invocation.trace_id
-    log.record(platform_events.start(request_id, version.version, trace_id))
-    log.record(platform_events.report(request_id, status, error_type, usage, times, trace_id))
 
 
 def _machine_memory_mib() -> int:

@@ -27,7 +27,7 @@ from functory.core.environments.port import ArtifactSource, CredentialSource, En
 from functory.core.environments.standby import Standbys
 from functory.core.environments.standby_shelf import Standby
 from functory.core.environments.telemetry import Telemetry
-from functory.core.environments.variables import Surroundings, expand, places, variables
+from functory.core.environments.variables import ON_DEMAND, Surroundings, expand, places, variables
 from functory.core.functions.model import FunctionVersion, ImageOverrides
 from functory.core.invocations.log_sink import LogSink
 from functory.kernel import log as module_log
@@ -100,6 +100,7 @@ class _Plan:
     phase: str
     image: ImageStart | None
     extensions: Sequence[Path]
+    initialization_type: str
     on_idle: Callable[[Environment], None]
     on_end: Callable[[Environment], None]
 
@@ -125,6 +126,7 @@ class Starter:
         *,
         phase: str = "init",
         remains: Environment | None = None,
+        initialization_type: str = ON_DEMAND,
         on_idle: Callable[[Environment], None],
         on_end: Callable[[Environment], None],
     ) -> Environment:
@@ -133,6 +135,7 @@ class Starter:
         Args:
             phase: ``init``, or ``invoke`` for an init that is repeated within an invocation.
             remains: an environment of the same version that was reset: the new one goes on with its ``/tmp`` and log.
+            initialization_type: what the function is told of it; AWS's words.
             on_idle: see `Environment`.
             on_end: see `Environment`.
 
@@ -152,7 +155,7 @@ class Starter:
         layers = await near.artifacts.merge(version.layer_keys) if version.layer_keys else None
         argv, refusal = _argv(runtime, {"{task}": code} | ({"{opt}": layers} if layers else {}))
         if refusal:
-            _tell_init_start(log, version, runtime, phase)
+            _tell_init_start(log, version, runtime, phase, initialization_type)
             raise StartRefused("Runtime.InvalidEntrypoint", refusal, log)
         spec = self._spec(version, runtime, _mounts(code, layers))
         spec = image.adapt_spec(spec) if image else spec
@@ -160,7 +163,7 @@ class Starter:
             spec = replace(spec, tmp_of=remains.sandbox)
         extensions = find_extensions(image.mounts if image else spec.mounts)
         driver = await near.drivers.driver_of(version)
-        plan = _Plan(version, runtime, driver, argv, log, phase, image, extensions, on_idle, on_end)
+        plan = _Plan(version, runtime, driver, argv, log, phase, image, extensions, initialization_type, on_idle, on_end)
         # an init that failed or is done again is not repeated on another bet
         is_first = phase == "init" and remains is None
         standby = self._standbys.take(version, runtime, driver) if is_first and not extensions else None
@@ -186,12 +189,13 @@ class Starter:
             environment = Environment(
                 version, sandbox, log, near.clock, near.ids, freezer, telemetry, plan.on_idle, plan.on_end
             )
+            environment.initialization_type = plan.initialization_type
             environment.closers.append(await near.runtime_api.serve(sandbox.runtime_listener, environment))
             if sandbox.aws_listener is not None:
                 environment.closers.append(await near.endpoint.serve(sandbox.aws_listener))
             if image is None:
-                _tell_init_start(log, version, runtime, plan.phase)
-            command = await self._command(version, runtime, plan.argv, sandbox, log)
+                _tell_init_start(log, version, runtime, plan.phase, plan.initialization_type)
+            command = await self._command(plan, sandbox)
             command = image.adapt_command(command, version) if image else command
             environment.launched()
             if plan.extensions:
@@ -258,21 +262,15 @@ class Starter:
             ),
         )
 
-    async def _command(
-        self,
-        version: FunctionVersion,
-        runtime: ReadyRuntime,
-        argv: tuple[str, ...],
-        sandbox: Sandbox,
-        log: LogStream,
-    ) -> Command:
-        near = self._with
+    async def _command(self, plan: _Plan, sandbox: Sandbox) -> Command:
+        near, version, runtime = self._with, plan.version, plan.runtime
         around = Surroundings(
             paths=sandbox.paths,
             runtime_api=_shown(sandbox.runtime_address, runtime),
             endpoint_url=f"http://{sandbox.aws_address}" if sandbox.aws_address else near.endpoint.url,
-            log_stream=log.name,
+            log_stream=plan.log.name,
             telemetry_fd=sandbox.telemetry_fd,
+            initialization_type=plan.initialization_type,
         )
         env = variables(
             version,
@@ -282,7 +280,7 @@ class Starter:
             is_custom=near.runtimes.is_custom(version.runtime),
         )
         values = places(sandbox.paths)
-        return Command(tuple(expand(part, values) for part in argv), env, values["task"])
+        return Command(tuple(expand(part, values) for part in plan.argv), env, values["task"])
 
 
 async def _specialize(
@@ -344,19 +342,20 @@ def _shown(address: str, runtime: ReadyRuntime) -> str:
     return f"{runtime.runtime_api_host}:{port}" if host == PRIVATE_HOST else address
 
 
-def _tell_init_start(log: LogStream, version: FunctionVersion, runtime: ReadyRuntime, phase: str) -> None:
+def _tell_init_start(log: LogStream, version: FunctionVersion, runtime: ReadyRuntime, phase: str, kind: str) -> None:
     log.platform(_init_start(version, runtime))
     if log.takes_records:
         label = ":".join(runtime_label(runtime))
-        log.record(platform_events.init_start(version, phase, label, runtime_version_arn(version.region, runtime)))
+        log.record(platform_events.init_start(version, phase, label, runtime_version_arn(version.region, runtime), kind))
 
 
 def _record_init_end(environment: Environment, failure: InitFailure | None, phase: str) -> None:
     log = environment.log
     status, kind = (failure.status, failure.error_type) if failure is not None else ("success", "")
     init_ms = failure.init_ms if failure is not None else environment.init_ms
-    log.record(platform_events.init_runtime_done(phase, status, kind))
-    log.record(platform_events.init_report(phase, status, init_ms, kind))
+    initialized = environment.initialization_type
+    log.record(platform_events.init_runtime_done(phase, status, kind, initialized))
+    log.record(platform_events.init_report(phase, status, init_ms, kind, initialized))
 
 
 def _init_start(version: FunctionVersion, runtime: ReadyRuntime) -> str:

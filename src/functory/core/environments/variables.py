@@ -13,6 +13,9 @@ from dataclasses import dataclass, field
 from functory.core.functions.model import FunctionVersion
 from functory.runtimes.port import ReadyRuntime
 
+ON_DEMAND = "on-demand"
+PROVISIONED = "provisioned-concurrency"
+
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
@@ -33,7 +36,7 @@ class Surroundings:
         endpoint_url: the node's AWS endpoint as reached from inside, or ``""``.
         log_stream: name of the environment's log stream.
         telemetry_fd: descriptor of the framed log channel, or None.
-        initialization_type: ``on-demand`` …
+        initialization_type: what ``AWS_LAMBDA_INITIALIZATION_TYPE`` says.
     """
 
     paths: Mapping[str, str]
@@ -41,7 +44,7 @@ class Surroundings:
     endpoint_url: str
     log_stream: str
     telemetry_fd: int | None
-    initialization_type: str = "on-demand"
+    initialization_type: str = ON_DEMAND
 
 
 def places(paths: Mapping[str, str]) -> dict[str, str]:

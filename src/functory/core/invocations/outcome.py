@@ -58,6 +58,7 @@ class Invocation:
         client_context: decoded JSON text, or ``""``.
         cognito_identity: JSON text, or ``""``.
         want_tail: whether `Outcome.log_tail` is needed.
+        is_synchronous: whether a caller waits for the outcome. AWS: only such requests have a rate.
     """
 
     request_id: str
@@ -67,3 +68,4 @@ class Invocation:
     client_context: str = ""
     cognito_identity: str = ""
     want_tail: bool = False
+    is_synchronous: bool = True

@@ -25,7 +25,7 @@ class AccountApi:
                 rows.reserved_together(conn, ctx.account_id, ctx.region),
             )
         )
-        concurrency = self._room.settings.account_concurrency
+        concurrency = self._room.settings.concurrency_of(ctx.account_id, ctx.region)
         return {
             "AccountLimit": {
                 "TotalCodeSize": limits.CODE_STORAGE_BYTES,

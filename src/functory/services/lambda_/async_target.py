@@ -107,7 +107,7 @@ class AsyncTarget:
             return Attempt(AttemptKind.SYSTEM_ERROR, f"The function cannot run: {state}", arn)
         if self._reservations.reserved(event.account_id, event.region, event.name) == 0:
             return Attempt(AttemptKind.STOPPED, "The function has no reserved concurrency.", arn)
-        invocation = Invocation(event.request_id, event.payload, ref.qualified_arn, event.trace_id)
+        invocation = Invocation(event.request_id, event.payload, ref.qualified_arn, event.trace_id, is_synchronous=False)
         try:
             outcome = await self._invoker.invoke(candidate.facts, invocation)
         except AwsError as error:

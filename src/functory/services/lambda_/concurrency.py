@@ -62,7 +62,7 @@ class ConcurrencyApi:
             raise errors.constraint(
                 asked, "reservedConcurrentExecutions", "Member must have value greater than or equal to 0"
             )
-        limit = self._room.settings.account_concurrency
+        limit = self._room.settings.concurrency_of(ref.account_id, ref.region)
 
         def change(conn: Connection, function: FunctionRecord) -> FunctionRecord:
             before = function.reserved_concurrency or 0

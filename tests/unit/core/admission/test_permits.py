@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
@@ -16,8 +15,22 @@ ACCOUNT = "ConcurrentInvocationLimitExceeded"
 RESERVED = "ReservedFunctionConcurrentInvocationLimitExceeded"
 
 
+class Ticking:
+    """A clock on which every look takes a second, so that no rate is ever used up."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def epoch_s(self) -> float:
+        return self.now
+
+    def monotonic_s(self) -> float:
+        self.now += 1
+        return self.now
+
+
 def admission(limit: int, **reservations: int) -> Admission:
-    made = Admission(LambdaSettings(account_concurrency=limit))
+    made = Admission(LambdaSettings(account_concurrency=limit), Ticking())
     for name, places in reservations.items():
         made.reserve("1", "r", name, places)
     return made
@@ -140,57 +153,99 @@ def test_nothing_is_remembered_of_an_account_without_calls_and_reservations() ->
     assert not one._accounts
 
 
-class Model:
-    """The same promises, said over plain lists and summed up anew each time."""
-
-    def __init__(self, limit: int) -> None:
-        self.limit = limit
-        self.running: list[str] = []
-        self.reservations: dict[str, int] = {}
-
-    def pooled(self) -> int:
-        names = set(self.running)
-        return sum(max(0, self.running.count(name) - self.reservations.get(name, 0)) for name in names)
-
-    def reason(self, name: str) -> str:
-        if name in self.reservations and self.running.count(name) >= self.reservations[name]:
-            return RESERVED
-        if len(self.running) >= self.limit:
-            return ACCOUNT
-        if name not in self.reservations and self.pooled() >= self.limit - sum(self.reservations.values()):
-            return ACCOUNT
-        return ""
+def provision(one: Admission, name: str, places: int, ready: int | None = None) -> None:
+    one.provision("1", "r", name, places)
+    one.provisioned("1", "r", name, places if ready is None else ready)
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_random_admissions_are_those_of_the_model(seed: int) -> None:
-    chance = random.Random(seed)
-    limit, names = 30, "abcdef"
-    one, model = admission(limit), Model(limit)
-    held: list[tuple[str, Permit]] = []
-    for _ in range(10_000):
-        dice = chance.random()
-        name = chance.choice(names)
-        if dice < 0.02:
-            rest = limit - sum(places for other, places in model.reservations.items() if other != name)
-            places = None if chance.random() < 0.3 else chance.randint(0, rest)
-            one.reserve("1", "r", name, places)
-            if places is None:
-                model.reservations.pop(name, None)
-            else:
-                model.reservations[name] = places
-        elif dice < 0.6:
-            answer = attempt(one, name)
-            assert reason_of(answer) == model.reason(name)
-            if isinstance(answer, Permit):
-                held.append((name, answer))
-                model.running.append(name)
-        elif held:
-            name, permit = held.pop(chance.randrange(len(held)))
-            permit.__exit__(None, None, None)
-            model.running.remove(name)
-        assert one.running("1", "r") == len(model.running) <= limit
-        assert all(one.running("1", "r", other) == model.running.count(other) for other in names)
-    for _, permit in held:
-        permit.__exit__(None, None, None)
-    assert one.running("1", "r") == 0
+def test_what_is_provisioned_is_kept_from_the_pool_and_from_calls_on_demand() -> None:
+    one = admission(10)
+    provision(one, "f", 4)
+    with running(one, f=6):
+        assert reason(one, "f") == reason(one, "g") == ACCOUNT
+        with ExitStack() as stack:
+            for _ in range(4):
+                stack.enter_context(one.permit_provisioned("1", "r", "f"))
+            assert one.running("1", "r", "f") == one.running("1", "r") == 10
+
+
+def test_a_reservation_that_is_wholly_provisioned_lets_nothing_run_on_demand() -> None:
+    one = admission(200, f=3)
+    provision(one, "f", 3)
+    assert (reason(one, "f"), reason(one, "g")) == (RESERVED, "")
+    provision(one, "f", 2)
+    with running(one, f=1), one.permit_provisioned("1", "r", "f"):
+        assert reason(one, "f") == RESERVED
+
+
+def test_places_that_are_still_being_provisioned_serve_on_demand() -> None:
+    one = admission(10, f=3)
+    provision(one, "f", 3, ready=0)
+    provision(one, "g", 7, ready=0)
+    with running(one, f=3, g=7):
+        assert reason(one, "f") == RESERVED
+        one.provisioned("1", "r", "f", 3)
+        with pytest.raises(AwsError, match="Rate Exceeded"):
+            one.permit_provisioned("1", "r", "f")
+    with one.permit_provisioned("1", "r", "f"):
+        pass
+
+
+def test_what_runs_on_environments_that_are_no_longer_provisioned_holds_places_of_the_pool() -> None:
+    one = admission(10)
+    provision(one, "f", 5)
+    with ExitStack() as stack:
+        for _ in range(5):
+            stack.enter_context(one.permit_provisioned("1", "r", "f"))
+        provision(one, "f", 0)
+        with running(one, g=5):
+            assert reason(one, "g") == ACCOUNT
+    assert not one._accounts
+
+
+def test_an_account_and_a_region_may_have_a_limit_of_their_own() -> None:
+    limits = ("000000000001=3", "000000000001/eu-west-1=2")
+    settings = LambdaSettings(account_concurrency=1, account_limits=limits)
+    one = Admission(settings, Ticking())
+    for region, limit in (("eu-west-1", 2), ("us-east-1", 3)):
+        with ExitStack() as stack:
+            for _ in range(limit):
+                stack.enter_context(one.permit("000000000001", region, "f"))
+            with pytest.raises(AwsError):
+                one.permit("000000000001", region, "f")
+
+
+class Standing(Ticking):
+    """A clock that stands until it is told otherwise."""
+
+    def monotonic_s(self) -> float:
+        return self.now
+
+
+def test_synchronous_requests_have_a_rate_of_ten_for_every_place() -> None:
+    clock = Standing()
+    one = Admission(LambdaSettings(account_concurrency=2), clock)
+    for _ in range(20):
+        assert reason(one, "f") == ""
+    assert reason(one, "f") == "FunctionInvocationRateLimitExceeded"
+    with one.permit("1", "r", "f", is_synchronous=False):
+        pass
+    clock.now = 0.1
+    assert [reason(one, name) for name in "fgf"] == ["", "", "FunctionInvocationRateLimitExceeded"]
+
+
+def test_a_reservation_has_a_rate_of_its_own() -> None:
+    clock = Standing()
+    one = Admission(LambdaSettings(account_concurrency=200), clock)
+    one.reserve("1", "r", "f", 1)
+    assert [reason(one, "f") for _ in range(11)][-1] == "ReservedFunctionInvocationRateLimitExceeded"
+    assert reason(one, "g") == ""
+    clock.now = 1.0
+    assert reason(one, "f") == ""
+
+
+def test_concurrency_is_looked_at_first_and_a_throttled_call_costs_no_rate() -> None:
+    one = Admission(LambdaSettings(account_concurrency=1), Standing())
+    with running(one, f=1):
+        assert {reason(one, "f") for _ in range(20)} == {ACCOUNT}
+    assert reason(one, "f") == ""

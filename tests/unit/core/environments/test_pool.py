@@ -367,3 +367,23 @@ def test_json_logs_tell_a_failure_with_its_type() -> None:
             ]
 
     run_virtual(run())
+
+
+def test_a_function_gets_no_more_environments_at_once_than_aws_gives_and_the_rest_come_again() -> None:
+    async def run() -> None:
+        settings = EnvironmentSettings(max_memory_mib=100_000, parallel_starts=1000, scaling_per_10_s=2)
+        async with engine(sleeper(100.0), settings=settings) as subject:
+            calls = [asyncio.ensure_future(subject.call(version(timeout_s=900))) for _ in range(3)]
+            await asyncio.sleep(1.0)
+            assert [call.done() for call in calls] == [False, False, True]
+            refused = calls[2].exception()
+            assert isinstance(refused, AwsError)
+            assert refused.members["Reason"] == "ConcurrentInvocationLimitExceeded"
+            other = asyncio.ensure_future(subject.call(version("other", timeout_s=900)))
+            with pytest.raises(AwsError):  # another version of the function has no rate of its own
+                await subject.call(version(version="1", timeout_s=900))
+            await asyncio.sleep(4.1)  # two in ten seconds: one more by now
+            await asyncio.gather(subject.call(version(version="1", timeout_s=900)), other, *calls[:2])
+            assert subject.driver.made == 4
+
+    run_virtual(run())

@@ -105,7 +105,7 @@ def test_reservations_are_enforced_again_after_a_start(tmp_path: Path) -> None:
                 await house.created(name)
                 await put(house, places, name)
             await house.created("h")
-        house.admission = Admission(LambdaSettings())
+        house.admission = Admission(LambdaSettings(), house.clock)
         async with house.running():
             assert [house.admission.reserved(ACCOUNT, REGION, name) for name in "fgh"] == [0, 12, None]
             await house.call("UpdateFunctionConfiguration", FunctionName="g", Timeout=4)
