@@ -14,6 +14,7 @@ from functory.core.calls import Operation
 from functory.core.functions.catalogue import Functions
 from functory.core.invocations.port import Invoker
 from functory.core.reconcile.job import Job
+from functory.core.targets.registry import Targets
 from functory.kernel.clock import Clock
 from functory.kernel.ids import Ids
 from functory.kernel.settings import LambdaSettings
@@ -25,6 +26,8 @@ from functory.services.lambda_.code import CodeApi
 from functory.services.lambda_.commits import Commits
 from functory.services.lambda_.concurrency import ConcurrencyApi, tell_all
 from functory.services.lambda_.configuration import ConfigurationApi
+from functory.services.lambda_.destination import FunctionDestination
+from functory.services.lambda_.event_invoke import EventInvokeApi
 from functory.services.lambda_.functions import FunctionsApi
 from functory.services.lambda_.invoke import PENDING_WAIT_S, InvokeApi
 from functory.services.lambda_.layers import LayersApi
@@ -69,6 +72,7 @@ class LambdaService:
         async_events: AsyncEvents,
         reservations: Reservations,
         isolations: Isolations,
+        targets: Targets,
         runtimes: RuntimeCatalog,
         clock: Clock,
         ids: Ids,
@@ -101,6 +105,7 @@ class LambdaService:
             ids=ids,
             pending_wait_s=pending_wait_s,
         )
+        targets.register("lambda", FunctionDestination(clock, ids))
         self._tell_reservations = partial(tell_all, store, reservations)
         room = Room(
             store=store,
@@ -117,6 +122,7 @@ class LambdaService:
             machine=ARCHITECTURES.get(machine or platform.machine(), "x86_64"),
             reservations=reservations,
             isolations=isolations,
+            targets=targets,
             nudge=self._prepare.nudge,
         )
         self.operations: Mapping[str, Operation] = _table(room, self.invoke_api)
@@ -140,7 +146,7 @@ class LambdaService:
 
 def _table(room: Room, invoke: InvokeApi) -> dict[str, Operation]:
     functions, versions, aliases = FunctionsApi(room), VersionsApi(room), AliasesApi(room)
-    concurrency, policies = ConcurrencyApi(room), PoliciesApi(room)
+    concurrency, policies, events = ConcurrencyApi(room), PoliciesApi(room), EventInvokeApi(room)
     configuration, tags, layers = ConfigurationApi(room), TagsApi(room), LayersApi(room)
     return {
         "AddLayerVersionPermission": layers.add_layer_version_permission,
@@ -150,6 +156,7 @@ def _table(room: Room, invoke: InvokeApi) -> dict[str, Operation]:
         "DeleteAlias": aliases.delete_alias,
         "DeleteFunction": functions.delete_function,
         "DeleteFunctionConcurrency": concurrency.delete_function_concurrency,
+        "DeleteFunctionEventInvokeConfig": events.delete_function_event_invoke_config,
         "DeleteLayerVersion": layers.delete_layer_version,
         "DeleteResourcePolicy": policies.delete_resource_policy,
         "GetAccountSettings": AccountApi(room).get_account_settings,
@@ -158,6 +165,7 @@ def _table(room: Room, invoke: InvokeApi) -> dict[str, Operation]:
         "GetFunctionCodeSigningConfig": functions.get_function_code_signing_config,
         "GetFunctionConcurrency": concurrency.get_function_concurrency,
         "GetFunctionConfiguration": configuration.get_function_configuration,
+        "GetFunctionEventInvokeConfig": events.get_function_event_invoke_config,
         "GetLayerVersion": layers.get_layer_version,
         "GetLayerVersionByArn": layers.get_layer_version_by_arn,
         "GetLayerVersionPolicy": layers.get_layer_version_policy,
@@ -167,6 +175,7 @@ def _table(room: Room, invoke: InvokeApi) -> dict[str, Operation]:
         "InvokeAsync": invoke.invoke_async,
         "ListAliases": aliases.list_aliases,
         "ListFunctions": functions.list_functions,
+        "ListFunctionEventInvokeConfigs": events.list_function_event_invoke_configs,
         "ListLayerVersions": layers.list_layer_versions,
         "ListLayers": layers.list_layers,
         "ListTags": tags.list_tags,
@@ -174,6 +183,7 @@ def _table(room: Room, invoke: InvokeApi) -> dict[str, Operation]:
         "PublishLayerVersion": layers.publish_layer_version,
         "PublishVersion": versions.publish_version,
         "PutFunctionConcurrency": concurrency.put_function_concurrency,
+        "PutFunctionEventInvokeConfig": events.put_function_event_invoke_config,
         "PutResourcePolicy": policies.put_resource_policy,
         "RemoveLayerVersionPermission": layers.remove_layer_version_permission,
         "RemovePermission": policies.remove_permission,
@@ -182,4 +192,5 @@ def _table(room: Room, invoke: InvokeApi) -> dict[str, Operation]:
         "UpdateAlias": aliases.update_alias,
         "UpdateFunctionCode": CodeApi(room).update_function_code,
         "UpdateFunctionConfiguration": configuration.update_function_configuration,
+        "UpdateFunctionEventInvokeConfig": events.update_function_event_invoke_config,
     }
