@@ -110,7 +110,7 @@ class EnvironmentSettings(_Section, frozen=True):
     init_timeout_s: float = 10.0
     parallel_starts: int = 0
     max_memory_mib: int = 0
-    standby_max: int = 16
+    standby_max: int = 24
     scaling_per_10_s: int = 1000
 
 
