@@ -36,6 +36,7 @@ from functory.core.environments.variables import Credentials
 from functory.core.functions.isolation import GVISOR
 from functory.core.functions.model import FunctionVersion
 from functory.core.invocations.invoker import Invocations
+from functory.core.invocations.streams import Streams
 from functory.core.targets.registry import Targets
 from functory.edges.aws_api.invoke import InvokeRoute
 from functory.edges.aws_api.own import NodeRoutes
@@ -172,6 +173,7 @@ async def node(settings: Settings) -> AsyncIterator[ReadyInfo]:
         environments = await stack.enter_async_context(Environments(settings.environments, neighbours))
         admission = Admission(settings.lambda_, clock)
         invocations = Invocations(admission, environments, clock, ids)
+        streams = await stack.enter_async_context(Streams(invocations, settings.lambda_))
         queue = AsyncQueue()
         targets = Targets()
         lambda_ = LambdaService(
@@ -179,6 +181,7 @@ async def node(settings: Settings) -> AsyncIterator[ReadyInfo]:
             artifacts=artifacts,
             images=images,
             invoker=invocations,
+            streams=streams,
             async_events=queue,
             reservations=admission,
             isolations=drivers,

@@ -19,6 +19,7 @@ from functory.core.artifacts.image_source import ImageSource
 from functory.core.artifacts.images import Images
 from functory.core.calls import CallContext
 from functory.core.functions.model import FunctionVersion
+from functory.core.invocations.streams import Streams
 from functory.core.targets.registry import Targets
 from functory.kernel.ids import SeededIds
 from functory.kernel.settings import ImageSettings, LambdaSettings
@@ -52,6 +53,7 @@ class House:
         self.store = InlineStore()
         self.blobs = InMemoryBlobs()
         self.invoker = FakeInvoker()
+        self.streams = Streams(self.invoker, LambdaSettings())
         self.runtimes = FakeRuntimes()
         self.events = FakeEvents()
         self.clock = SetClock()
@@ -70,6 +72,7 @@ class House:
             artifacts=artifacts,
             images=self.images,
             invoker=self.invoker,
+            streams=self.streams,
             async_events=self.events,
             reservations=self.admission,
             isolations=FakeIsolations(),

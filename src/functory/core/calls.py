@@ -20,6 +20,7 @@ class CallContext:
         account_id: 12 digits.
         region: e.g. ``eu-central-1``; any name works.
         request_id: UUID that the answer carries.
+        trace_id: value of ``X-Amzn-Trace-Id`` as the caller gave it, or ``""``.
         endpoint: base URL under which the caller reached the node, without a trailing slash, for URLs in answers.
     """
 
@@ -27,6 +28,7 @@ class CallContext:
     region: str
     request_id: str
     endpoint: str = "http://127.0.0.1:4566"
+    trace_id: str = ""
 
 
 Operation = Callable[[CallContext, dict[str, Any]], Awaitable[dict[str, Any]]]

@@ -30,6 +30,7 @@ from functory.services.lambda_.destination import FunctionDestination
 from functory.services.lambda_.event_invoke import EventInvokeApi
 from functory.services.lambda_.functions import FunctionsApi
 from functory.services.lambda_.invoke import PENDING_WAIT_S, InvokeApi
+from functory.services.lambda_.invoke_stream import InvokeStreamApi, StreamingInvoker
 from functory.services.lambda_.layers import LayersApi
 from functory.services.lambda_.links import CodeLinks
 from functory.services.lambda_.loader import StoreRoutes
@@ -69,6 +70,7 @@ class LambdaService:
         artifacts: Artifacts,
         images: Images,
         invoker: Invoker,
+        streams: StreamingInvoker,
         async_events: AsyncEvents,
         reservations: Reservations,
         isolations: Isolations,
@@ -125,7 +127,7 @@ class LambdaService:
             targets=targets,
             nudge=self._prepare.nudge,
         )
-        self.operations: Mapping[str, Operation] = _table(room, self.invoke_api)
+        self.operations: Mapping[str, Operation] = _table(room, self.invoke_api, InvokeStreamApi(self.invoke_api, streams))
         self._stack = contextlib.AsyncExitStack()
 
     async def __aenter__(self) -> LambdaService:
@@ -144,7 +146,7 @@ class LambdaService:
         await self._stack.__aexit__(kind, error, trace)
 
 
-def _table(room: Room, invoke: InvokeApi) -> dict[str, Operation]:
+def _table(room: Room, invoke: InvokeApi, invoke_stream: InvokeStreamApi) -> dict[str, Operation]:
     functions, versions, aliases = FunctionsApi(room), VersionsApi(room), AliasesApi(room)
     concurrency, policies, events = ConcurrencyApi(room), PoliciesApi(room), EventInvokeApi(room)
     configuration, tags, layers = ConfigurationApi(room), TagsApi(room), LayersApi(room)
@@ -173,6 +175,7 @@ def _table(room: Room, invoke: InvokeApi) -> dict[str, Operation]:
         "GetResourcePolicy": policies.get_resource_policy,
         "Invoke": invoke.invoke_operation,
         "InvokeAsync": invoke.invoke_async,
+        "InvokeWithResponseStream": invoke_stream.invoke_with_response_stream,
         "ListAliases": aliases.list_aliases,
         "ListFunctions": functions.list_functions,
         "ListFunctionEventInvokeConfigs": events.list_function_event_invoke_configs,
