@@ -148,7 +148,6 @@ UNSUPPORTED: Mapping[str, tuple[Unsupported, ...]] = {
     "PublishVersion": (Unsupported("PublishTo"),),
     "ListFunctions": (Unsupported("MasterRegion", lambda value: value == "ALL"),),
     "Invoke": (Unsupported("TenantId"), Unsupported("DurableExecutionName")),
-    "InvokeWithResponseStream": (Unsupported("TenantId"),),
 }
 
 
