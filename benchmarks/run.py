@@ -43,10 +43,10 @@ class Endpoint:
         parts = urlsplit(url)
         self.host, self.port = parts.hostname or "127.0.0.1", parts.port or 80
 
-    def connect(self) -> socket.socket:
+    def connect(self, timeout_s: float = 60.0) -> socket.socket:
         connection = socket.create_connection((self.host, self.port))
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        connection.settimeout(60)
+        connection.settimeout(timeout_s)
         return connection
 
     def message(self, method: str, path: str, body: bytes = b"", headers: str = "") -> bytes:
@@ -73,15 +73,26 @@ class Endpoint:
             sys.exit(f"the node answered {head.splitlines()[0]!r} {body[:300]!r}")
         return body
 
-    def deploy(self, source: str, runtime: str = "python3.11", file: str = "app.py", handler: str = "app.handler") -> str:
+    def deploy(
+        self, source: str, runtime: str = "python3.11", file: str = "app.py", handler: str = "app.handler",
+        timeout: int = 30, memory_mib: int = MEMORY_MIB,
+    ) -> str:  # fmt: skip
         """Make a function and wait until it is Active; its name."""
-        name = f"bench-{uuid.uuid4().hex[:10]}"
         buffer = io.BytesIO()
         with zipfile.ZipFile(buffer, "w") as archive:
-            archive.writestr(file, source)
+            entry = zipfile.ZipInfo(file)
+            entry.external_attr = 0o755 << 16
+            archive.writestr(entry, source)
+        return self.deploy_package(buffer.getvalue(), runtime, handler, timeout, memory_mib)
+
+    def deploy_package(
+        self, package: bytes, runtime: str, handler: str, timeout: int = 30, memory_mib: int = MEMORY_MIB
+    ) -> str:
+        """As `deploy`, from a zip."""
+        name = f"bench-{uuid.uuid4().hex[:10]}"
         request = {
-            "FunctionName": name, "Runtime": runtime, "Role": ROLE, "Handler": handler, "Timeout": 30,
-            "MemorySize": MEMORY_MIB, "Code": {"ZipFile": base64.b64encode(buffer.getvalue()).decode()},
+            "FunctionName": name, "Runtime": runtime, "Role": ROLE, "Handler": handler, "Timeout": timeout,
+            "MemorySize": memory_mib, "Code": {"ZipFile": base64.b64encode(package).decode()},
         }  # fmt: skip
         with self.connect() as connection:
             self.ask(connection, self.message("POST", "/2015-03-31/functions", json.dumps(request).encode()))
@@ -208,9 +219,10 @@ SCENARIOS: dict[str, Callable[[Endpoint], dict[str, Any]]] = {
 
 
 @contextmanager
-def running_node(driver: str, folder: Path) -> Iterator[tuple[str, dict[str, float]]]:
+def running_node(driver: str, folder: Path, *options: str) -> Iterator[tuple[str, dict[str, float]]]:
     """A node; its URL, how long it took to be ready and what it weighs."""
     command = [sys.executable, "-m", "functory.edges.cli", "up", "--port=0", f"--data-dir={folder}", f"--driver={driver}"]
+    command += options
     began = time.perf_counter()
     with subprocess.Popen([*command, "--json"], stdout=subprocess.PIPE, text=True, stderr=subprocess.DEVNULL) as node:
         try:

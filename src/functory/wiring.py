@@ -36,6 +36,8 @@ from functory.core.environments.variables import Credentials
 from functory.core.functions.isolation import GVISOR
 from functory.core.functions.model import FunctionVersion
 from functory.core.invocations.invoker import Invocations
+from functory.core.invocations.streams import Streams
+from functory.core.targets.registry import Targets
 from functory.edges.aws_api.invoke import InvokeRoute
 from functory.edges.aws_api.own import NodeRoutes
 from functory.edges.aws_api.pipeline import Pipeline
@@ -52,7 +54,8 @@ from functory.sandbox.mounts import parse_mounts
 from functory.sandbox.port import Mount, SandboxDriver
 from functory.sandbox.probe import open_beside, pick_driver
 from functory.services.iam.service import IamService
-from functory.services.lambda_.async_queue import KIND, AsyncDeliveryTarget, AsyncQueue
+from functory.services.lambda_.async_events import KIND
+from functory.services.lambda_.async_queue import AsyncDeliveryTarget, AsyncQueue
 from functory.services.lambda_.rules import ARCHITECTURES
 from functory.services.lambda_.service import LambdaService
 from functory.services.logs.service import LogsService
@@ -172,15 +175,19 @@ async def node(settings: Settings) -> AsyncIterator[ReadyInfo]:
         environments = await stack.enter_async_context(Environments(settings.environments, neighbours))
         admission = Admission(settings.lambda_, clock)
         invocations = Invocations(admission, environments, clock, ids)
+        streams = await stack.enter_async_context(Streams(invocations, settings.lambda_))
         queue = AsyncQueue()
+        targets = Targets()
         lambda_ = LambdaService(
             store=store,
             artifacts=artifacts,
             images=images,
             invoker=invocations,
+            streams=streams,
             async_events=queue,
             reservations=admission,
             isolations=drivers,
+            targets=targets,
             runtimes=catalog,
             clock=clock,
             ids=ids,
@@ -188,7 +195,7 @@ async def node(settings: Settings) -> AsyncIterator[ReadyInfo]:
             link_secret=secret,
         )
         await stack.enter_async_context(lambda_)
-        target = AsyncDeliveryTarget(lambda_.async_target, clock, settings.deliveries.retry_base_s)
+        target = AsyncDeliveryTarget(lambda_.async_target, targets, clock, settings.deliveries.retry_base_s)
         deliveries = Deliveries(
             store, {KIND: target}, settings=settings.deliveries, clock=clock, ids=ids, owner=_OWNER, grace_s=GRACE_S
         )

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
+from functory.kernel import settings
+from functory.runtimes.catalog import Catalog
+from functory.runtimes.port import RuntimeMissing
 from tests.support.functions import ECHO, make_function
 from tests.support.node import Node, running_node
+from tests.support.streaming import NODE_RUNTIME
 
 
 @pytest.fixture(scope="session")
@@ -50,6 +55,15 @@ def make(aws_lambda: Any) -> Iterator[Callable[..., str]]:
     for name in made:
         with contextlib.suppress(aws_lambda.exceptions.ResourceNotFoundException):
             aws_lambda.delete_function(FunctionName=name)
+
+
+@pytest.fixture(scope="session")
+def node_js() -> None:
+    """Node.js functions can be run here."""
+    try:
+        asyncio.run(Catalog(settings.load().runtimes).resolve(NODE_RUNTIME))
+    except RuntimeMissing as missing:
+        pytest.skip(str(missing))
 
 
 @pytest.fixture(scope="module")

@@ -26,6 +26,7 @@ from functory.core.environments.variables import Credentials
 from functory.core.functions.model import FunctionVersion
 from functory.core.invocations.invoker import Invocations
 from functory.core.invocations.outcome import Invocation
+from functory.core.invocations.streams import ResponseStream, Streams
 from functory.kernel.clock import LoopClock
 from functory.kernel.ids import SeededIds
 from functory.kernel.settings import EnvironmentSettings, LambdaSettings
@@ -68,6 +69,34 @@ class _Waiter:
         return self.future.cancelled()
 
 
+class FakeUpload:
+    """A streamed response; `running` is clear while the runtime is held back."""
+
+    def __init__(self, session: RuntimeSession, event: Event, content_type: str) -> None:
+        self._session = session
+        self.running = asyncio.Event()
+        self.running.set()
+        self.holds = 0
+        session.begin_response(event.request_id, content_type, self)
+
+    def pause(self) -> None:
+        self.running.clear()
+        self.holds += 1
+
+    def resume(self) -> None:
+        self.running.set()
+
+    async def write(self, data: bytes) -> None:
+        await self.running.wait()
+        self._session.send_response(data)
+
+    def end(self, error_type: str = "", error_body: bytes = b"") -> None:
+        self._session.end_response(error_type, error_body)
+
+    def cut(self) -> None:
+        self._session.cut_response()
+
+
 class FakeRuntime:
     """What a script has in its hands."""
 
@@ -82,6 +111,10 @@ class FakeRuntime:
         waiter = _Waiter()
         self.session.next(waiter)
         return await waiter.future
+
+    def stream(self, event: Event, content_type: str = "") -> FakeUpload:
+        """Begin a streamed response."""
+        return FakeUpload(self.session, event, content_type)
 
     def respond(self, event: Event, body: bytes) -> None:
         self.session.response(event.request_id, body)
@@ -361,6 +394,12 @@ class Engine:
     invocations: Invocations
     sink: FakeSink
     ids: SeededIds
+    streams: Streams
+
+    async def stream(self, version: FunctionVersion, payload: bytes = b"{}", *, tail: bool = False) -> ResponseStream:
+        """Begin an invocation whose response is read while it comes."""
+        invocation = Invocation(self.ids.uuid(), payload, version.arn, want_tail=tail)
+        return await self.streams.invoke(version, invocation)
 
     async def call(self, version: FunctionVersion, payload: bytes = b"{}", *, tail: bool = False):  # type: ignore[no-untyped-def]
         return await self.invocations.invoke(version, Invocation(self.ids.uuid(), payload, version.arn, want_tail=tail))
@@ -370,6 +409,7 @@ class Engine:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        await self.streams.__aexit__(None, None, None)
         await self.environments.close()
 
 
@@ -381,6 +421,7 @@ def engine(
     account_concurrency: int = 1000,
     standby: Literal["", "any", "memory"] | None = None,
     gvisor: FakeDriver | None = None,
+    lambda_settings: LambdaSettings | None = None,
 ) -> Engine:
     """A fresh engine; call on the loop that runs it.
 
@@ -405,8 +446,9 @@ def engine(
         ids,
     )
     environments = Environments(settings or EnvironmentSettings(max_memory_mib=100_000, parallel_starts=1000), neighbours)
-    admission = Admission(LambdaSettings(account_concurrency=account_concurrency), clock)
-    return Engine(driver, environments, Invocations(admission, environments, clock, ids), sink, ids)
+    limits = lambda_settings or LambdaSettings(account_concurrency=account_concurrency)
+    invocations = Invocations(Admission(limits, clock), environments, clock, ids)
+    return Engine(driver, environments, invocations, sink, ids, Streams(invocations, limits))
 
 
 def _beside(driver: FakeDriver, gvisor: FakeDriver | None) -> Beside:

@@ -18,13 +18,13 @@ def handler(event, context):
 """
 
 
-def zip_of(files: Mapping[str, str | bytes]) -> bytes:
+def zip_of(files: Mapping[str, str | bytes], mode: int = 0o644) -> bytes:
     """A zip of files, the same bytes for the same files."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in files.items():
             info = zipfile.ZipInfo(name)
-            info.external_attr = 0o644 << 16
+            info.external_attr = mode << 16
             info.compress_type = zipfile.ZIP_DEFLATED
             archive.writestr(info, content)
     return buffer.getvalue()

@@ -19,6 +19,8 @@ from functory.core.artifacts.image_source import ImageSource
 from functory.core.artifacts.images import Images
 from functory.core.calls import CallContext
 from functory.core.functions.model import FunctionVersion
+from functory.core.invocations.streams import Streams
+from functory.core.targets.registry import Targets
 from functory.kernel.ids import SeededIds
 from functory.kernel.settings import ImageSettings, LambdaSettings
 from functory.services.lambda_.service import LambdaService
@@ -51,6 +53,7 @@ class House:
         self.store = InlineStore()
         self.blobs = InMemoryBlobs()
         self.invoker = FakeInvoker()
+        self.streams = Streams(self.invoker, LambdaSettings())
         self.runtimes = FakeRuntimes()
         self.events = FakeEvents()
         self.clock = SetClock()
@@ -59,17 +62,21 @@ class House:
         self.ctx = CallContext(ACCOUNT, REGION, REQUEST_ID, "http://localhost:4566")
         source = ImageSource(ImageSettings(folders=(str(folder.parent / "layouts"),)))
         self.images = Images(folder, source, "x86_64", is_supported=True)
+        self.targets = Targets()
         self.service: LambdaService = self._service(Artifacts(self.blobs, folder))
 
     def _service(self, artifacts: Artifacts, pending_wait_s: float = 5.0) -> LambdaService:
+        self.targets = Targets()
         return LambdaService(
             store=self.store,
             artifacts=artifacts,
             images=self.images,
             invoker=self.invoker,
+            streams=self.streams,
             async_events=self.events,
             reservations=self.admission,
             isolations=FakeIsolations(),
+            targets=self.targets,
             runtimes=self.runtimes,
             clock=self.clock,
             ids=self.ids,
@@ -155,7 +162,15 @@ def check_members(shape: Any, value: Any, where: str) -> None:
         for member in value.values():
             check_members(shape.value, member, f"{where}{{}}")
     else:
-        kinds = {"string": str, "integer": int, "long": int, "boolean": bool, "double": float, "blob": bytes}
+        kinds = {
+            "string": str,
+            "integer": int,
+            "long": int,
+            "boolean": bool,
+            "double": float,
+            "blob": bytes,
+            "timestamp": float,
+        }
         assert isinstance(value, kinds[shape.type_name]), where
 
 

@@ -22,6 +22,7 @@ class CallContext:
         account_id: 12 digits.
         region: e.g. ``eu-central-1``; any name works.
         request_id: UUID that the answer carries.
+        trace_id: value of ``X-Amzn-Trace-Id`` as the caller gave it, or ``""``.
         endpoint: base URL under which the caller reached the node, without a trailing slash, for URLs in answers.
         principal: who calls; None where nobody is authenticated: then the caller may do everything in the account.
     """
@@ -30,6 +31,7 @@ class CallContext:
     region: str
     request_id: str
     endpoint: str = "http://127.0.0.1:4566"
+    trace_id: str = ""
     principal: Principal | None = None
 
 

@@ -110,7 +110,7 @@ class EnvironmentSettings(_Section, frozen=True):
     init_timeout_s: float = 10.0
     parallel_starts: int = 0
     max_memory_mib: int = 0
-    standby_max: int = 16
+    standby_max: int = 24
     scaling_per_10_s: int = 1000
 
 
@@ -130,12 +130,16 @@ class LambdaSettings(_Section, frozen=True):
 
     ``account_concurrency`` is AWS's 1,000 for every account and region; ``account_limits`` sets it for some:
     ``ACCOUNT=LIMIT`` or ``ACCOUNT/REGION=LIMIT``, the more specific one counts. ``block_public_policies``: a function
-    policy that lets everybody in is refused.
+    policy that lets everybody in is refused. Of a streamed response: ``stream_response_mib`` is what it may have altogether;
+    ``stream_burst_mib`` flow as fast as they can, the rest with ``stream_mib_per_s``.
     """
 
     account_concurrency: int = 1000
     account_limits: tuple[str, ...] = ()
     block_public_policies: bool = False
+    stream_response_mib: float = 200.0
+    stream_burst_mib: float = 6.0
+    stream_mib_per_s: float = 2.0
 
     def concurrency_of(self, account_id: str, region: str) -> int:
         """How many invocations of an account may run at once in a region."""
@@ -255,6 +259,9 @@ def _check(settings: Settings) -> None:
         "lambda.account_limits must be ACCOUNT=LIMIT or ACCOUNT/REGION=LIMIT": all(
             _ACCOUNT_LIMIT.fullmatch(entry) for entry in settings.lambda_.account_limits
         ),
+        "lambda.stream_response_mib must be positive": settings.lambda_.stream_response_mib > 0,
+        "lambda.stream_burst_mib must not be negative": settings.lambda_.stream_burst_mib >= 0,
+        "lambda.stream_mib_per_s must be positive": settings.lambda_.stream_mib_per_s > 0,
     }
     for text, holds in rules.items():
         if not holds:

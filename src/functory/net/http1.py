@@ -9,7 +9,10 @@ A complete request is handed to a plain function as an `Exchange`; the answer ma
 Bounds: a head over `HEADER_BYTES` is answered 431; a body over what ``body_limit`` allows is read and thrown away (up to
 `DISCARD_BYTES`; when more is announced, it is not waited for) and the exchange is marked `Exchange.oversize`, so that the
 application can answer in its own words. A connection that makes no progress within its time limit is closed by a sweep,
-without a timer per request.
+without a timer per request; one whose client takes nothing of a streamed answer for `STALL_S` likewise.
+
+Where ``streams`` says so, a request is handed over as soon as its head is there, and its body follows piece by piece
+(`request_body.RequestBody`); such a body has no limit here: the application counts.
 
 It does not speak TLS or HTTP/2. ADR 0005 says why it exists; its cost is that it is ours to keep.
 """
@@ -21,7 +24,7 @@ import contextlib
 import socket
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from email.utils import formatdate
 from http import HTTPStatus
 from typing import Any, cast
@@ -30,11 +33,14 @@ import httptools
 
 from functory.aws.http import HttpRequest, HttpResponse
 from functory.kernel.limits import HEADER_BYTES, HEADER_COUNT
+from functory.net.request_body import RequestBody
 
 KEEP_ALIVE_S = 75.0
 """How long a connection may wait for its next request."""
 PROGRESS_S = 30.0
 """How long a request that has begun may stay without a new byte."""
+STALL_S = 300.0
+"""How long a client may take nothing of a streamed answer that waits for it."""
 SWEEP_S = 5.0
 LINGER_S = 2.0
 """How long a refused client may go on sending before it is cut off."""
@@ -47,6 +53,7 @@ _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 Application = Callable[["Exchange"], None]
 BodyLimit = Callable[[HttpRequest], int]
+Streams = Callable[[HttpRequest], bool]
 
 
 class _DateHeader:
@@ -68,16 +75,26 @@ class Exchange:
     """One request and the duty to answer it once.
 
     Attributes:
-        request: the request, complete.
+        request: the request, complete but for a streamed body.
         oversize: the body was longer than allowed and is not in ``request.body``.
+        body: of a streamed request, its body as it comes; else None, and ``request.body`` has it.
         on_gone: called once if the client's connection ends before the answer.
     """
 
-    __slots__ = ("_answered", "_connection", "_keep_alive", "on_gone", "oversize", "request")
+    __slots__ = ("_answered", "_connection", "_keep_alive", "body", "on_gone", "oversize", "request")
 
-    def __init__(self, connection: _Connection, request: HttpRequest, *, keep_alive: bool, oversize: bool) -> None:
+    def __init__(
+        self,
+        connection: _Connection,
+        request: HttpRequest,
+        *,
+        keep_alive: bool,
+        oversize: bool = False,
+        body: RequestBody | None = None,
+    ) -> None:
         self.request = request
         self.oversize = oversize
+        self.body = body
         self.on_gone: Callable[[], None] | None = None
         self._connection = connection
         self._keep_alive = keep_alive
@@ -98,6 +115,8 @@ class Exchange:
         if self._answered:
             raise RuntimeError("this exchange is answered already")
         self._answered = True
+        if self.body is not None:
+            self.body.discard()
         self._connection.answer(self, response, keep_alive=self._keep_alive)
 
 
@@ -118,6 +137,7 @@ class _Connection(asyncio.Protocol):
         self._in_message = False
         self._head_bytes = 0
         self._paused = False
+        self._held = False
         self._closing = False
         self.is_closed = False
         self.deadline = 0.0
@@ -132,6 +152,7 @@ class _Connection(asyncio.Protocol):
         self._oversize = False
         self._head_done = False
         self._request: HttpRequest | None = None
+        self._streamed: RequestBody | None = None
 
     # -- transport side
 
@@ -148,6 +169,8 @@ class _Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  asyncio's signature
         self.is_closed = True
         self._server.forget(self)
+        if self._streamed is not None:
+            self._streamed.lose()
         if self._stream is not None:
             self._stream.cancel()
         if self._writable is not None and not self._writable.done():
@@ -163,7 +186,8 @@ class _Connection(asyncio.Protocol):
             return
         if not self._head_done:
             self._head_bytes += len(data)
-        self.deadline = self._server.now() + PROGRESS_S
+        if self._current is None:
+            self.deadline = self._server.now() + PROGRESS_S
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
@@ -174,6 +198,8 @@ class _Connection(asyncio.Protocol):
                 self.data_received(rest)
         except (httptools.HttpParserError, ValueError):
             self._refuse(400)
+            if self._streamed is not None:
+                self._streamed.lose()
             return
         if not self._head_done and self._in_message and self._head_bytes > HEADER_BYTES:
             self._refuse(431)
@@ -202,9 +228,10 @@ class _Connection(asyncio.Protocol):
             raise ValueError("too many headers")
         key = name.decode("latin-1").lower()
         text = value.decode("latin-1")
-        if key in self._headers:
-            text = f"{self._headers[key]},{text}"
-        self._headers[key] = text
+        headers = self._headers if self._streamed is None else self._streamed.trailers
+        if key in headers:
+            text = f"{headers[key]},{text}"
+        headers[key] = text
 
     def on_headers_complete(self) -> None:
         self._head_done = True
@@ -215,6 +242,9 @@ class _Connection(asyncio.Protocol):
             path = _origin_form(path)
         request = HttpRequest(method, path, query, self._headers, b"", self._peer)
         self._request = request
+        if self._server.streams is not None and self._server.streams(request):
+            self._begin_streamed(request)
+            return
         self._limit = self._server.body_limit(request)
         declared = self._headers.get("content-length", "")
         length = int(declared) if declared.isdigit() else 0
@@ -227,8 +257,35 @@ class _Connection(asyncio.Protocol):
         elif asks_first and self._transport is not None and self._current is None:
             self._transport.write(_CONTINUE)
 
+    def _begin_streamed(self, request: HttpRequest) -> None:
+        """Hand a request over before its body, or line it up behind the one that is being answered."""
+        body = self._streamed = RequestBody(self._hold)
+        if self._headers.get("expect", "").lower() == "100-continue" and self._transport is not None:
+            self._transport.write(_CONTINUE)
+        self._take(Exchange(self, request, keep_alive=self._parser.should_keep_alive(), body=body))
+
+    def _hold(self, held: bool) -> None:
+        if held is not self._held:
+            self._held = held
+            self._steer_reading()
+
+    def _steer_reading(self) -> None:
+        """Read the socket, unless the pipeline is full or a body is held back."""
+        transport = self._transport
+        if transport is None or transport.is_closing():
+            return
+        if self._paused or self._held:
+            transport.pause_reading()
+        else:
+            transport.resume_reading()
+
     def on_body(self, body: bytes) -> None:
         self._body_bytes += len(body)
+        if self._streamed is not None:
+            if self._streamed.is_discarded and self._body_bytes > DISCARD_BYTES:
+                raise ValueError("body far beyond any limit")
+            self._streamed.push(body)
+            return
         if self._body_bytes > self._limit:
             self._oversize = True
             self._body.clear()
@@ -238,6 +295,11 @@ class _Connection(asyncio.Protocol):
             self._body.append(body)
 
     def on_message_complete(self) -> None:
+        if self._streamed is not None:
+            body, self._streamed = self._streamed, None
+            self._in_message = self._head_done = False
+            body.complete()
+            return
         if self._closing:
             return
         self._complete(keep_alive=self._parser.should_keep_alive())
@@ -252,13 +314,16 @@ class _Connection(asyncio.Protocol):
         self._body = []
         self._in_message = False
         self._head_done = False
+        self._take(exchange)
+
+    def _take(self, exchange: Exchange) -> None:
         if self._current is None:
             self._begin(exchange)
         else:
             self._waiting.append(exchange)
-            if len(self._waiting) >= PIPELINE_MAX and not self._paused and self._transport is not None:
-                self._transport.pause_reading()
+            if len(self._waiting) >= PIPELINE_MAX and not self._paused:
                 self._paused = True
+                self._steer_reading()
 
     def _begin(self, exchange: Exchange) -> None:
         self._current = exchange
@@ -268,6 +333,8 @@ class _Connection(asyncio.Protocol):
     def answer(self, exchange: Exchange, response: HttpResponse, *, keep_alive: bool) -> None:
         transport = self._transport
         if self.is_closed or transport is None or exchange is not self._current:
+            if response.stream is not None:
+                self._server.drop_stream(response.stream)
             return
         keep = keep_alive and not self._server.is_draining
         if response.stream is not None:
@@ -301,11 +368,14 @@ class _Connection(asyncio.Protocol):
                 if piece and exchange.request.method != "HEAD":
                     transport.write(b"%x\r\n%b\r\n" % (len(piece), piece))
                 if self._writable is not None:
+                    self.deadline = self._server.now() + STALL_S
                     await self._writable
+                    self.deadline = float("inf")
             transport.write(b"0\r\n\r\n")
             complete = True
         finally:
             self._stream = None
+            await _close(pieces)
             # without its last chunk the client sees that the answer was cut
             self._finish(transport, keep_alive=keep_alive and complete)
 
@@ -319,8 +389,8 @@ class _Connection(asyncio.Protocol):
         if self._waiting:
             following = self._waiting.popleft()
             if self._paused and len(self._waiting) < PIPELINE_MAX:
-                transport.resume_reading()
                 self._paused = False
+                self._steer_reading()
             # not from here: an application that answers at once would recurse
             asyncio.get_running_loop().call_soon(self._begin, following)
             self._current = following
@@ -362,6 +432,21 @@ def _head(date: str, response: HttpResponse, *, keep_alive: bool) -> str:
     return "".join(lines)
 
 
+async def _close(pieces: AsyncIterator[bytes]) -> None:
+    """Tell a generator that was not exhausted that nobody reads on."""
+    if isinstance(pieces, AsyncGenerator):
+        await pieces.aclose()
+
+
+async def _begin_and_close(pieces: AsyncIterator[bytes]) -> None:
+    """Likewise for one that nobody has begun to read: closing it would run nothing of it."""
+    try:
+        async for _ in pieces:
+            break
+    finally:
+        await _close(pieces)
+
+
 def _origin_form(target: str) -> str:
     """The path of an absolute request target (``http://host/path``), as proxies send it."""
     _, _, rest = target.partition("://")
@@ -374,10 +459,12 @@ class Http1Server:
 
     Args:
         body_limit: how many bytes of body the request with this head may have.
+        streams: whether the body of the request with this head is handed on as it comes; None for never.
     """
 
-    def __init__(self, body_limit: BodyLimit) -> None:
+    def __init__(self, body_limit: BodyLimit, streams: Streams | None = None) -> None:
         self.body_limit = body_limit
+        self.streams = streams
         self.connections: set[_Connection] = set()
         self.date = _DateHeader()
         self.is_draining = False
@@ -385,11 +472,19 @@ class Http1Server:
         self._servers: list[asyncio.Server] = []
         self._sweep: asyncio.TimerHandle | None = None
         self._empty = asyncio.Event()
+        self._dropped: set[asyncio.Task[None]] = set()
+
+    def drop_stream(self, pieces: AsyncIterator[bytes]) -> None:
+        """Close an answer whose client went away before it began."""
+        task = asyncio.get_running_loop().create_task(_begin_and_close(pieces))
+        self._dropped.add(task)
+        task.add_done_callback(self._dropped.discard)
 
     async def serve(self, listener: socket.socket, application: Application) -> asyncio.Server:
         """Accept connections of a listening socket; the returned server closes it.
 
-        ``application`` is called with every complete request, on the event loop; it must not raise.
+        ``application`` is called with every complete request (of a streamed one: with the head), on the event loop; it must
+        not raise.
         """
         loop = asyncio.get_running_loop()
         self.now = loop.time
@@ -431,6 +526,8 @@ class Http1Server:
         await self._until_empty(grace_s)
         for connection in list(self.connections):
             connection.abort()
+        for task in self._dropped:
+            task.cancel()
         await self._until_empty(1.0)
 
     async def _until_empty(self, limit_s: float) -> None:

@@ -6,7 +6,7 @@ exception frame when the stream's shape models it, an error frame otherwise, and
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -53,6 +53,9 @@ def writer(shape: Shape, body_format: BodyFormat) -> StreamWriter:
                 yield _encode_event(events, shape.name, event)
         except AwsError as error:
             yield encode_failure(error)
+        finally:
+            if isinstance(source, AsyncGenerator):
+                await source.aclose()  # a reader that leaves early must be noticed now, not when memory is collected
 
     return encode_all
 

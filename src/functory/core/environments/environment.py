@@ -29,6 +29,7 @@ from functory.core.environments.telemetry import Telemetry
 from functory.core.environments.variables import ON_DEMAND
 from functory.core.functions.model import FunctionVersion
 from functory.core.invocations.outcome import Invocation, Outcome, OutcomeKind
+from functory.core.invocations.response import Collected, ResponseSink, ResponseSource
 from functory.kernel.clock import Clock
 from functory.kernel.ids import Ids
 from functory.kernel.limits import MIB
@@ -64,7 +65,8 @@ class _Run:
     """An invocation that is going on."""
 
     __slots__ = (
-        "answer", "answered_at", "began_at", "future", "invocation", "limit_s", "runtime_done_at", "started_at", "timer"
+        "answer", "answered_at", "began_at", "future", "invocation", "is_cut", "limit_s", "responding_at", "runtime_done_at",
+        "sent_bytes", "sink", "started_at", "timer",
     )  # fmt: skip
 
     def __init__(self, invocation: Invocation, future: asyncio.Future[Outcome], started_at: float, limit_s: float) -> None:
@@ -74,6 +76,10 @@ class _Run:
         self.limit_s = limit_s
         self.answer: Answer | None = None
         self.began_at = 0.0
+        self.sink: ResponseSink | None = None
+        self.sent_bytes = 0
+        self.is_cut = False
+        self.responding_at: float | None = None
         self.answered_at: float | None = None
         self.runtime_done_at: float | None = None
         self.timer: asyncio.TimerHandle | None = None
@@ -180,6 +186,9 @@ class Environment:
         self.extensions.close_registration()
         if self._run is not None:
             self._run.runtime_done_at = self._clock.epoch_s()
+            if self._run.is_cut:
+                kind, text = failures.TRUNCATED
+                self.runtime_answered(Answer(failures.document(kind, text), kind))
         self._go_on()
 
     def runtime_init_failed(self, answer: Answer) -> None:
@@ -188,11 +197,33 @@ class Environment:
             kind = answer.error_type or "Runtime.Unknown"
             self._init.set_result(self._init_failure("error", kind, answer=answer.body))
 
+    def runtime_responding(self, content_type: str, source: ResponseSource) -> None:
+        """See `session.SessionEvents`."""
+        run = self._run
+        if run is not None:
+            run.responding_at = self._clock.epoch_s()
+            run.sink = run.invocation.sink or Collected()
+            run.sink.begin(content_type, source)
+
+    def runtime_sent(self, data: bytes) -> None:
+        """See `session.SessionEvents`."""
+        run = self._run
+        if run is not None and run.sink is not None:
+            run.sink.take(data)
+            run.sent_bytes += len(data)
+
+    def runtime_cut_response(self) -> None:
+        """See `session.SessionEvents`. How it ended is known when the process has ended or asks for the next event."""
+        if self._run is not None:
+            self._run.is_cut = True
+
     def runtime_answered(self, answer: Answer) -> None:
         """See `session.SessionEvents`."""
         run = self._run
         if run is None:
             return
+        if answer.is_streamed and run.sink is not None:
+            answer = Answer(run.sink.collected())
         run.answer = answer
         run.answered_at = self._clock.epoch_s()
         if not run.invocation.want_tail and not run.future.done():
@@ -356,9 +387,11 @@ class Environment:
 
     def _record_end(self, run: _Run, outcome: Outcome, status: str, usage: platform_events.Usage) -> None:
         """Tell how the invocation ended to those who read records."""
-        times = platform_events.Times(run.began_at, run.answered_at, run.runtime_done_at, self._clock.epoch_s())
+        times = platform_events.Times(
+            run.began_at, run.answered_at, run.runtime_done_at, self._clock.epoch_s(), run.responding_at
+        )
         request_id, trace_id, kind = run.invocation.request_id, run.invocation.trace_id, outcome.error_type
-        produced = len(run.answer.body) if run.answer is not None else 0
+        produced = run.sent_bytes or (len(run.answer.body) if run.answer is not None else 0)
         self.log.record(platform_events.runtime_done(request_id, status, kind, times, produced, trace_id))
         self.log.record(platform_events.report(request_id, status, kind, usage, times, trace_id))
 

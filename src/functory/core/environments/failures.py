@@ -14,6 +14,9 @@ import msgspec
 
 from functory.sandbox.port import Exit
 
+TRUNCATED = ("Runtime.TruncatedResponse", "The runtime did not end the response it had begun.")
+"""Error type and text of a streamed response that breaks off while its runtime lives on. AWS: the type; the text is ours."""
+
 _PLATFORM_TYPE = re.compile(r"(Runtime|Function|Extension|Sandbox)\.[A-Z][a-zA-Z]+")
 
 

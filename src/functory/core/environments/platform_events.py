@@ -89,15 +89,17 @@ class Times:
 
     Attributes:
         began: the event was sent.
-        answered: the response had come, or None.
+        answered: the response had come completely, or None.
         runtime_done: the runtime asked for the next event, or None.
         over: extensions were done, too.
+        responding: a streamed response began, or None.
     """
 
     began: float
     answered: float | None
     runtime_done: float | None
     over: float
+    responding: float | None = None
 
 
 def runtime_done(
@@ -119,10 +121,11 @@ def runtime_done(
 def _runtime_spans(times: Times, end: float) -> list[dict[str, Any]]:
     if times.answered is None:
         return []
-    # the response arrives whole here, so receiving it takes no time of its own
+    # a response that is not streamed arrives whole here, so receiving it takes no time of its own
+    responding = times.answered if times.responding is None else times.responding
     spans = [
-        ("responseLatency", times.began, times.answered),
-        ("responseDuration", times.answered, times.answered),
+        ("responseLatency", times.began, responding),
+        ("responseDuration", responding, times.answered),
         ("runtimeOverhead", times.answered, end),
     ]
     return [_span(name, begin, until) for name, begin, until in spans]

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from functory.core.environments.states import RUNTIME, RuntimeState
+from functory.core.invocations.response import ResponseSource, ResponseTooLarge
 from functory.kernel.errors import FunctoryError
 from functory.kernel.limits import SYNC_RESPONSE_BYTES
 
@@ -43,10 +44,12 @@ class Answer:
     Attributes:
         body: bytes as posted.
         error_type: ``Lambda-Runtime-Function-Error-Type`` for an error (may be empty); None for a success.
+        is_streamed: it was streamed and is complete; ``body`` is empty.
     """
 
     body: bytes
     error_type: str | None = None
+    is_streamed: bool = False
 
 
 class SessionEvents(Protocol):
@@ -58,8 +61,21 @@ class SessionEvents(Protocol):
     def runtime_init_failed(self, answer: Answer) -> None:
         """The runtime reported an init error."""
 
+    def runtime_responding(self, content_type: str, source: ResponseSource) -> None:
+        """The runtime streams its response, whose first bytes are to come."""
+
+    def runtime_sent(self, data: bytes) -> None:
+        """The next bytes of a streamed response.
+
+        Raises:
+            ResponseTooLarge: too many.
+        """
+
+    def runtime_cut_response(self) -> None:
+        """A streamed response ended without its end; the process may be dying, or go on."""
+
     def runtime_answered(self, answer: Answer) -> None:
-        """The runtime gave the response or the error of the running invocation."""
+        """The runtime gave the response or the error of the running invocation, or the end of either."""
 
 
 class RuntimeSession:
@@ -104,21 +120,22 @@ class RuntimeSession:
         self._events.runtime_ready()
 
     def response(self, request_id: str, body: bytes, mode: str = "") -> None:
-        """``POST /runtime/invocation/{id}/response``.
+        """``POST /runtime/invocation/{id}/response`` with a whole body.
 
         Args:
             request_id: of the path.
-            body: the payload; for ``mode`` ``streaming`` everything that was streamed.
-            mode: ``Lambda-Runtime-Function-Response-Mode``.
+            body: the payload.
+            mode: ``Lambda-Runtime-Function-Response-Mode``; a streamed one is `begin_response`'s.
 
         Raises:
             RuntimeApiError: wrong id, mode or moment, or a body that is too large.
         """
         self._check_id(request_id)
-        if mode not in {"", "streaming"}:
+        if mode and mode.lower() != "buffered":
             raise RuntimeApiError(400, "InvalidFunctionResponseMode", "Invalid function response mode")
         if len(body) > SYNC_RESPONSE_BYTES:
             self.oversize_response(request_id)
+        self._move(RuntimeState.RESPONDING)
         self._move(RuntimeState.RESPONSE_SENT)
         self._events.runtime_answered(Answer(body))
 
@@ -129,13 +146,48 @@ class RuntimeSession:
             RuntimeApiError: always.
         """
         self._check_id(request_id)
+        self._move(RuntimeState.RESPONDING)
         self._move(RuntimeState.RESPONSE_SENT)
-        text = f"Response payload size exceeded maximum allowed payload size ({SYNC_RESPONSE_BYTES} bytes)."
+        raise self._too_large(SYNC_RESPONSE_BYTES)
+
+    def _too_large(self, limit_bytes: int) -> RuntimeApiError:
+        """End the invocation with AWS's error; what the runtime is told."""
+        text = f"Response payload size exceeded maximum allowed payload size ({limit_bytes} bytes)."
         document = f'{{"errorMessage":"{text}","errorType":"Function.ResponseSizeTooLarge"}}'
         self._events.runtime_answered(Answer(document.encode(), "Function.ResponseSizeTooLarge"))
-        raise RuntimeApiError(
-            413, "RequestEntityTooLarge", f"Exceeded maximum allowed payload size ({SYNC_RESPONSE_BYTES} bytes)."
-        )
+        return RuntimeApiError(413, "RequestEntityTooLarge", f"Exceeded maximum allowed payload size ({limit_bytes} bytes).")
+
+    def begin_response(self, request_id: str, content_type: str, source: ResponseSource) -> None:
+        """``POST /runtime/invocation/{id}/response`` of a runtime that streams: its headers.
+
+        Raises:
+            RuntimeApiError: wrong id or moment.
+        """
+        self._check_id(request_id)
+        self._move(RuntimeState.RESPONDING)
+        self._events.runtime_responding(content_type, source)
+
+    def send_response(self, data: bytes) -> None:
+        """The next bytes of the streamed response.
+
+        Raises:
+            RuntimeApiError: too many: the invocation fails.
+        """
+        try:
+            self._events.runtime_sent(data)
+        except ResponseTooLarge as error:
+            self._move(RuntimeState.RESPONSE_SENT)
+            raise self._too_large(error.limit_bytes) from None
+
+    def end_response(self, error_type: str, error_body: bytes) -> None:
+        """The end of the streamed response, with the error that its trailers report, or ``""``."""
+        self._move(RuntimeState.RESPONSE_SENT)
+        self._events.runtime_answered(Answer(error_body, error_type) if error_type else Answer(b"", is_streamed=True))
+
+    def cut_response(self) -> None:
+        """The streamed response broke off; a runtime that lives on may ask for the next event."""
+        self._move(RuntimeState.RESPONSE_SENT)
+        self._events.runtime_cut_response()
 
     def error(self, request_id: str, body: bytes, error_type: str) -> None:
         """``POST /runtime/invocation/{id}/error``.

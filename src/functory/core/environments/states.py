@@ -13,11 +13,11 @@ whatever goes wrong ends it, and the next invocation gets another.
 
 ::
 
-    RuntimeStarted ──next──> RuntimeReady ──event sent──> RuntimeRunning
-          │                       ^                          │
-          │ init/error            ├──next── RuntimeResponseSent <──response──┤
-          v                       │                                          │
-    RuntimeInitError              └──next── RuntimeInvocationErrorResponse <──error──┘
+    RuntimeStarted ──next──> RuntimeReady ──event sent──> RuntimeRunning ──response──> RuntimeInvocationResponse
+          │                   ^      ^                          │                                 │
+          │ init/error        │      └──next── RuntimeResponseSent <──its end, whatever it says───┘
+          v                   │                                 │
+    RuntimeInitError          └──next── RuntimeInvocationErrorResponse <──error
 
 **An extension**, external or internal; an internal one is made by its registration. A process that ends before it was told
 to is a failure of the environment, whatever its state.
@@ -67,6 +67,7 @@ class RuntimeState(Enum):
     INIT_ERROR = "RuntimeInitError"
     READY = "RuntimeReady"
     RUNNING = "RuntimeRunning"
+    RESPONDING = "RuntimeInvocationResponse"
     RESPONSE_SENT = "RuntimeResponseSent"
     ERROR_SENT = "RuntimeInvocationErrorResponse"
 
@@ -77,7 +78,8 @@ RUNTIME = StateTable(
         RuntimeState.STARTED: frozenset({RuntimeState.READY, RuntimeState.INIT_ERROR}),
         RuntimeState.INIT_ERROR: frozenset(),
         RuntimeState.READY: frozenset({RuntimeState.RUNNING}),
-        RuntimeState.RUNNING: frozenset({RuntimeState.RESPONSE_SENT, RuntimeState.ERROR_SENT}),
+        RuntimeState.RUNNING: frozenset({RuntimeState.RESPONDING, RuntimeState.ERROR_SENT}),
+        RuntimeState.RESPONDING: frozenset({RuntimeState.RESPONSE_SENT}),
         RuntimeState.RESPONSE_SENT: frozenset({RuntimeState.READY}),
         RuntimeState.ERROR_SENT: frozenset({RuntimeState.READY}),
     },

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from functory.core.functions.model import FunctionVersion
+from functory.core.functions.terms import DEFAULT_TERMS, AsyncTerms
 
 
 class Readiness(Enum):
@@ -44,11 +45,13 @@ class Route:
         primary: takes everything that `secondary` does not.
         secondary: the additional version of a weighted alias.
         weight: share of `secondary`, 0..1.
+        terms: for asynchronous events sent to this qualifier.
     """
 
     primary: Candidate
     secondary: Candidate | None = None
     weight: float = 0.0
+    terms: AsyncTerms = DEFAULT_TERMS
 
     def choose(self, fraction: float) -> Candidate:
         """The version for one request; ``fraction`` is uniform in [0, 1)."""

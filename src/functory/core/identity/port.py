@@ -54,6 +54,28 @@ class Principal:
 
 
 @dataclass(frozen=True, slots=True)
+class Caller:
+    """A principal as it signs: with which credentials, and how far these reach.
+
+    Attributes:
+        principal: who.
+        access_key_id: what signed; ``""`` for a service or an anonymous caller.
+        session_policies: (name, document): nothing is allowed that none of them allows; None for no such limit.
+        session_policy_arns: managed policies that limit it in the same way, read whenever they are needed.
+        keys: condition keys of the credentials: ``aws:TokenIssueTime``, ``aws:SourceIdentity``,
+            ``lambda:SourceFunctionArn`` …
+        expires_at: epoch seconds; None for credentials that do not end.
+    """
+
+    principal: Principal
+    access_key_id: str = ""
+    session_policies: tuple[tuple[str, str], ...] | None = None
+    session_policy_arns: tuple[str, ...] = ()
+    keys: Mapping[str, str] = field(default_factory=dict)
+    expires_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class AccessKey:
     """A key as a verifier needs it.
 
@@ -115,6 +137,9 @@ class Identities(Protocol):
 
     async def find_role(self, arn: str) -> Role | None:
         """The role, or None."""
+
+    async def find_policy(self, arn: str) -> str | None:
+        """The default version of a managed policy (a customer's or AWS's), or None."""
 
     async def has_any(self) -> bool:
         """Whether any access key exists on this node: without one nobody can sign (``functory iam bootstrap``)."""

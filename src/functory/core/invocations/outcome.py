@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
+from functory.core.invocations.response import ResponseSink
+
 
 class OutcomeKind(Enum):
     """The four ways an invocation can end."""
@@ -24,7 +26,8 @@ class Outcome:
     Attributes:
         kind: see `OutcomeKind`.
         request_id: of the invocation.
-        payload: the function's answer, or the JSON error document AWS gives for this failure.
+        payload: the function's answer (empty when it went to ``Invocation.sink``), or the JSON error document AWS gives for
+            this failure.
         function_error: ``"Unhandled"`` for every failure, ``""`` for success (header ``X-Amz-Function-Error``).
         error_type: ``errorType`` of the failure, else ``""``.
         log_tail: the last 4,096 bytes of this invocation's log, START to REPORT, when a tail was asked for.
@@ -59,6 +62,7 @@ class Invocation:
         cognito_identity: JSON text, or ``""``.
         want_tail: whether `Outcome.log_tail` is needed.
         is_synchronous: whether a caller waits for the outcome. AWS: only such requests have a rate.
+        sink: where a streamed response goes while it comes; None collects it for `Outcome.payload`.
     """
 
     request_id: str
@@ -69,3 +73,4 @@ class Invocation:
     cognito_identity: str = ""
     want_tail: bool = False
     is_synchronous: bool = True
+    sink: ResponseSink | None = None

@@ -16,15 +16,20 @@ def is_invoke(request: HttpRequest) -> bool:
     return request.method == "POST" and path.endswith("/invocations") and path.startswith("/2015-03-31/functions/")
 
 
+def _is_streaming_invoke(request: HttpRequest) -> bool:
+    return request.method == "POST" and request.path.endswith("/response-streaming-invocations")
+
+
 def body_limit(request: HttpRequest) -> int:
     """Bytes of body that are read into memory for a request with this head."""
-    return SYNC_REQUEST_BYTES if is_invoke(request) else CREATE_REQUEST_BYTES
+    return SYNC_REQUEST_BYTES if is_invoke(request) or _is_streaming_invoke(request) else CREATE_REQUEST_BYTES
 
 
 def too_large(request: HttpRequest, operation: str) -> AwsError:
     """What the sender of a longer body is told."""
-    if is_invoke(request):
-        text = f"Request must be smaller than {SYNC_REQUEST_BYTES} bytes for the InvokeFunction operation"
+    if is_invoke(request) or _is_streaming_invoke(request):
+        name = "InvokeFunction" if is_invoke(request) else operation
+        text = f"Request must be smaller than {SYNC_REQUEST_BYTES} bytes for the {name} operation"
         return AwsError("RequestTooLargeException", text)
     text = f"Request must be smaller than {CREATE_REQUEST_BYTES} bytes for the {operation} operation"
     return AwsError("RequestEntityTooLargeException", text, status=413)

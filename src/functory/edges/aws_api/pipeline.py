@@ -103,7 +103,8 @@ class Pipeline:
         shape = model.operation(route.service, route.operation)
         parameters = codec.parse_request(shape, route.protocol, request, route.path_params)
         validate(route.service, route.operation, parameters)
-        context = CallContext(route.account_id, route.region, request_id, endpoint_of(request))
+        trace_id = request.headers.get("x-amzn-trace-id", "")
+        context = CallContext(route.account_id, route.region, request_id, endpoint_of(request), trace_id)
         result = await operation(context, parameters)
         return codec.serialize_response(shape, route.protocol, result, request_id)
 

@@ -6,11 +6,7 @@ session's error. AWS: Lambda Runtime API 2018-06-01; statuses and error document
 
 from __future__ import annotations
 
-import base64
-import binascii
 import socket
-
-import msgspec
 
 from functory.aws.http import HttpRequest, HttpResponse
 from functory.core.environments.port import Close, Served
@@ -18,30 +14,25 @@ from functory.core.environments.session import RuntimeApiError
 from functory.edges.runtime_api.extensions import PREFIX as EXTENSION_PREFIX
 from functory.edges.runtime_api.extensions import ExtensionsApi
 from functory.edges.runtime_api.open_request import OpenRequest
+from functory.edges.runtime_api.streamed_response import JSON, MODE, OK, StreamedResponse, is_streamed, refusal
 from functory.edges.runtime_api.telemetry import PATHS as SUBSCRIPTION_PATHS
 from functory.edges.runtime_api.telemetry import TelemetryApi
-from functory.kernel.limits import MIB, SYNC_RESPONSE_BYTES
+from functory.kernel.limits import SYNC_RESPONSE_BYTES
 from functory.net.http1 import Exchange, Http1Server
 
 PREFIX = "/2018-06-01/runtime/"
-STREAM_BYTES = 200 * MIB
-"""AWS: a streamed response may have 200 MB; a plain Invoke of it is still bound to 6 MB."""
-
-_JSON = [("Content-Type", "application/json")]
-_OK = b'{"status":"OK"}\n'
 
 
-def body_limit(request: HttpRequest) -> int:
-    """How much a runtime may post."""
-    streamed = request.headers.get("lambda-runtime-function-response-mode", "") == "streaming"
-    return STREAM_BYTES if streamed else SYNC_RESPONSE_BYTES
+def body_limit(_: HttpRequest) -> int:
+    """How much a runtime may post at once; a streamed response is counted by who takes it."""
+    return SYNC_RESPONSE_BYTES
 
 
 class RuntimeApi:
     """Implements ``core.environments.port.RuntimeApiHost``."""
 
     def __init__(self) -> None:
-        self._server = Http1Server(body_limit)
+        self._server = Http1Server(body_limit, is_streamed)
 
     async def serve(self, listener: socket.socket, served: Served) -> Close:
         """See `RuntimeApiHost`."""
@@ -70,8 +61,7 @@ class _SessionApi:
         try:
             answer = self._route(exchange, request)
         except RuntimeApiError as error:
-            document = {"errorMessage": error.message, "errorType": error.error_type}
-            answer = HttpResponse(error.status, _JSON, msgspec.json.encode(document))
+            answer = refusal(error)
         if answer is not None:
             exchange.respond(answer)
 
@@ -98,13 +88,16 @@ class _SessionApi:
             case ["invocation", request_id, ("response" | "error") as kind]:
                 if request.method != "POST":
                     return HttpResponse(405)
+                if exchange.body is not None:
+                    StreamedResponse(session, exchange, exchange.body, request_id)
+                    return None
                 self._answered(exchange, request, request_id, kind)
-                return HttpResponse(202, _JSON, _OK)
+                return HttpResponse(202, JSON, OK)
             case ["init", "error"]:
                 if request.method != "POST":
                     return HttpResponse(405)
                 session.init_error(request.body, _error_type(request))
-                return HttpResponse(202, _JSON, _OK)
+                return HttpResponse(202, JSON, OK)
             case _:
                 return HttpResponse(404, [("Content-Type", "text/plain")], b"404 page not found\n")
 
@@ -114,22 +107,8 @@ class _SessionApi:
         if kind == "error":
             self._session.error(request_id, request.body, _error_type(request))
             return
-        headers = request.headers
-        mode = headers.get("lambda-runtime-function-response-mode", "")
-        if mode and (failure := headers.get("lambda-runtime-function-error-type", "")):
-            # a stream that broke in the middle says so in its trailers
-            self._session.error(request_id, _trailer_body(request), failure)
-            return
-        self._session.response(request_id, request.body, mode)
+        self._session.response(request_id, request.body, request.headers.get(MODE, ""))
 
 
 def _error_type(request: HttpRequest) -> str:
     return request.headers.get("lambda-runtime-function-error-type") or "Unhandled"
-
-
-def _trailer_body(request: HttpRequest) -> bytes:
-    encoded = request.headers.get("lambda-runtime-function-error-body", "")
-    try:
-        return base64.b64decode(encoded, validate=True)
-    except binascii.Error:
-        return b""

@@ -1,21 +1,27 @@
-"""Asynchronous invocations on the durable queue: what is put in, and what each attempt means for it.
+"""Asynchronous invocations on the durable queue: what is put in, what each attempt means for it, and who hears of its end.
 
-Joins two rooms that do not know one another: ``core.deliveries`` keeps and times deliveries of any kind,
-`async_target` knows how to invoke. An event's request id is kept through all its attempts, as on AWS.
+Joins rooms that do not know one another: ``core.deliveries`` keeps and times deliveries of any kind, `async_target` knows
+how to invoke, ``core.targets`` how to tell a destination. An event's request id is kept through all its attempts, as on AWS.
+
+What was agreed about a function's events (`AsyncTerms`) is looked up at each decision, so a change holds for events that
+were accepted before it. The record for a destination becomes a delivery of its own in the transaction that ends the event's.
 """
 
 from __future__ import annotations
 
 from functory.core.deliveries.port import Decision, Delivery, Done, Drop, ErrorKind, NewDelivery
 from functory.core.deliveries.queue import Deliveries
-from functory.core.deliveries.retry import EVENT_AGE_EXCEEDED, AsyncPolicy, decide_async_retry
+from functory.core.deliveries.retry import EVENT_AGE_EXCEEDED, RETRIES_EXHAUSTED, AsyncPolicy, decide_async_retry
+from functory.core.functions.model import LATEST
+from functory.core.functions.names import FunctionRef
+from functory.core.targets.port import Notice, TargetError
+from functory.core.targets.registry import Targets
 from functory.kernel import log
 from functory.kernel.clock import Clock
+from functory.services.lambda_ import invocation_record
+from functory.services.lambda_.async_events import to_delivery, to_event
 from functory.services.lambda_.async_target import AsyncTarget, Attempt, AttemptKind
 from functory.services.lambda_.ports import AsyncEvent
-
-KIND = "lambda-async"
-"""Name of these deliveries in the table; never to be changed."""
 
 ZERO_RESERVED = "ZeroReservedConcurrency"
 """AWS: events of a function whose reserved concurrency is 0 are given up at once, whatever retries they have left."""
@@ -41,73 +47,83 @@ class AsyncQueue:
 
 
 class AsyncDeliveryTarget:
-    """Receives deliveries of `KIND`.
+    """Receives deliveries of `async_events.KIND`.
 
     Args:
         target: makes one attempt.
+        targets: who receives what destinations are sent.
         clock: time.
         retry_base_s: the wait before the first retry after a function error.
     """
 
-    def __init__(self, target: AsyncTarget, clock: Clock, retry_base_s: float) -> None:
+    def __init__(self, target: AsyncTarget, targets: Targets, clock: Clock, retry_base_s: float) -> None:
         self._target = target
+        self._targets = targets
         self._clock = clock
         self._retry_base_s = retry_base_s
 
     async def deliver(self, delivery: Delivery) -> Decision:
         """See `functory.core.deliveries.port.DeliveryTarget`."""
         event = to_event(delivery)
-        given = await self._target.policy(event)
+        before = await self._target.terms(event)
+        if self._clock.epoch_s() >= event.accepted_at + before.age_s_max:
+            return await self._given_up(delivery, event, EVENT_AGE_EXCEEDED)
         attempt = await self._target.attempt(event)
         if attempt.kind is AttemptKind.SUCCEEDED:
-            return Done()
+            terms = await self._target.terms(event)
+            return Done(self._told(terms.on_success, delivery, event, invocation_record.SUCCESS, attempt))
         if attempt.kind is AttemptKind.GONE:
             return _dropped(event, Drop("FunctionGone"))
         if attempt.kind is AttemptKind.STOPPED:
-            return _dropped(event, Drop(ZERO_RESERVED))
+            return await self._given_up(delivery, event, ZERO_RESERVED, attempt)
+        terms = await self._target.terms(event)
         decision = decide_async_retry(
             self._clock.epoch_s(),
             event.accepted_at,
             delivery.tally,
-            _whose_fault(attempt),
-            AsyncPolicy(given.retries_max, given.age_s_max, self._retry_base_s),
+            ErrorKind.FUNCTION if attempt.kind is AttemptKind.FUNCTION_ERROR else ErrorKind.SYSTEM,
+            AsyncPolicy(terms.retries_max, terms.age_s_max, self._retry_base_s),
             attempt.error,
         )
-        return _dropped(event, decision) if isinstance(decision, Drop) else decision
+        if isinstance(decision, Drop):
+            return await self._given_up(delivery, event, decision.reason, attempt)
+        return decision
 
     async def expire(self, delivery: Delivery) -> Drop:
         """See `functory.core.deliveries.port.DeliveryTarget`."""
-        return _dropped(to_event(delivery), Drop(EVENT_AGE_EXCEEDED))
+        return await self._given_up(delivery, to_event(delivery), EVENT_AGE_EXCEEDED)
 
+    async def _given_up(self, delivery: Delivery, event: AsyncEvent, reason: str, attempt: Attempt | None = None) -> Drop:
+        terms = await self._target.terms(event)
+        return _dropped(event, Drop(reason, self._told(terms.on_failure, delivery, event, reason, attempt)))
 
-def _whose_fault(attempt: Attempt) -> ErrorKind:
-    return ErrorKind.FUNCTION if attempt.kind is AttemptKind.FUNCTION_ERROR else ErrorKind.SYSTEM
+    def _told(
+        self, arn: str, delivery: Delivery, event: AsyncEvent, condition: str, attempt: Attempt | None
+    ) -> tuple[NewDelivery, ...]:
+        """The delivery that tells a destination how an event ended; none without a destination."""
+        if not arn:
+            return ()
+        target = self._targets.find(arn)
+        ref = FunctionRef(event.account_id, event.region, event.name, event.qualifier or LATEST)
+        outcome = attempt.outcome if attempt is not None else None
+        record = invocation_record.record(
+            event,
+            now=self._clock.epoch_s(),
+            condition=condition,
+            invoke_count=delivery.tally.function_errors + (outcome is not None),
+            function_arn=ref.qualified_arn,
+            executed_version=attempt.function_arn.rpartition(":")[2] if attempt is not None else "",
+            outcome=outcome if condition in (invocation_record.SUCCESS, RETRIES_EXHAUSTED) else None,
+        )
+        try:
+            if target is None:
+                raise TargetError("this node does not have its service")
+            return (target.delivery(arn, Notice(record, ref.arn, event.trace_id)),)
+        except TargetError as error:
+            _log.warning("destination_not_told", function=event.name, destination=arn, reason=str(error))
+            return ()
 
 
 def _dropped(event: AsyncEvent, drop: Drop) -> Drop:
     _log.info("async_event_dropped", function=event.name, request_id=event.request_id, reason=drop.reason)
     return drop
-
-
-def to_delivery(event: AsyncEvent) -> NewDelivery:
-    """An event as the queue keeps it."""
-    return NewDelivery(
-        target_kind=KIND,
-        target=f"{event.account_id}:{event.region}:{event.name}",
-        payload=event.payload,
-        attributes={
-            "request_id": event.request_id,
-            "account_id": event.account_id,
-            "region": event.region,
-            "name": event.name,
-            "qualifier": event.qualifier,
-            "trace_id": event.trace_id,
-            "accepted_at": event.accepted_at,
-        },
-        expires_at=AsyncPolicy().expires_at(event.accepted_at),
-    )
-
-
-def to_event(delivery: Delivery) -> AsyncEvent:
-    """The event that `to_delivery` was given."""
-    return AsyncEvent(payload=delivery.payload, **delivery.attributes)

@@ -15,6 +15,7 @@ from functory.core.functions.catalogue import Functions
 from functory.core.functions.model import LATEST
 from functory.core.functions.names import FunctionRef
 from functory.core.functions.routes import Readiness
+from functory.core.functions.terms import DEFAULT_TERMS, AsyncTerms
 from functory.core.invocations.outcome import Invocation, Outcome, OutcomeKind
 from functory.core.invocations.port import Invoker
 from functory.kernel.ids import Ids
@@ -38,19 +39,6 @@ class AttemptKind(Enum):
     """The function has reserved no concurrency at all: nothing ran, and nothing will; the event is dropped."""
     GONE = "gone"
     """Function, version or alias no longer exists: the event is dropped."""
-
-
-@dataclass(frozen=True, slots=True)
-class AsyncPolicy:
-    """How often and how long an event is tried.
-
-    Attributes:
-        retries_max: attempts after the first that a function error allows (MaximumRetryAttempts).
-        age_s_max: seconds after acceptance at which an event is given up (MaximumEventAgeInSeconds).
-    """
-
-    retries_max: int = 2
-    age_s_max: int = 21_600
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +76,10 @@ class AsyncTarget:
         self._ids = ids
         self._pending_wait_s = pending_wait_s
 
-    async def policy(self, _event: AsyncEvent) -> AsyncPolicy:
-        """The policy for an event. Every function has AWS's defaults: none can be set yet."""
-        return AsyncPolicy()
+    async def terms(self, event: AsyncEvent) -> AsyncTerms:
+        """What holds for an event now: of the qualifier it was sent to, AWS's defaults where nothing was set."""
+        route = await self._functions.resolve(event.account_id, event.region, event.name, event.qualifier or LATEST)
+        return route.terms if route is not None else DEFAULT_TERMS
 
     async def attempt(self, event: AsyncEvent) -> Attempt:
         """Invoke the function once with the event."""

@@ -83,6 +83,24 @@ class InvokeAnswer:
         return result
 
 
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """A synchronous invocation that was checked and has not begun."""
+
+    invocation: Invocation
+    _api: InvokeApi
+    _ref: FunctionRef
+    _route: Route
+
+    async def version(self) -> FunctionVersion:
+        """The version that takes it, waiting a while for one that is being made.
+
+        Raises:
+            AwsError: there is none that could.
+        """
+        return await self._api.ready(self._ref, self._route)
+
+
 class InvokeApi:
     """The operations that invoke.
 
@@ -143,7 +161,7 @@ class InvokeApi:
             return InvokeAnswer(202)
         if invocation_type == "DryRun":
             return InvokeAnswer(204)
-        version = await self._ready(ref, route)
+        version = await self.ready(ref, route)
         outcome = await self._invoker.invoke(
             version,
             Invocation(
@@ -158,6 +176,38 @@ class InvokeApi:
         tail = base64.b64encode(outcome.log_tail).decode() if log_type == "Tail" else ""
         return InvokeAnswer(200, outcome.payload, version.version, outcome.function_error, tail)
 
+    async def admit(
+        self,
+        ctx: CallContext,
+        function_name: str,
+        qualifier: str = "",
+        *,
+        operation: str,
+        payload: bytes,
+        client_context_b64: str = "",
+        tenant_id: str = "",
+        want_tail: bool = False,
+    ) -> Admitted:
+        """Check a synchronous invocation as `invoke` does, for callers that run it themselves.
+
+        Raises:
+            AwsError: it is refused.
+        """
+        if tenant_id:
+            rules.refuse_unsupported(operation, {"TenantId": tenant_id})
+        _check_size(payload, SYNC_REQUEST_BYTES, operation)
+        ref = names.resolve(ctx, function_name, qualifier, action=_ACTION)
+        route = await self._route(ref)
+        invocation = Invocation(
+            request_id=ctx.request_id,
+            payload=_checked_json(payload),
+            invoked_arn=ref.qualified_arn,
+            trace_id=ctx.trace_id,
+            client_context=_client_context(client_context_b64),
+            want_tail=want_tail,
+        )
+        return Admitted(invocation, self, ref, route)
+
     async def invoke_operation(self, ctx: CallContext, params: dict[str, Any]) -> dict[str, Any]:
         """The operation ``Invoke``."""
         answer = await self.invoke(
@@ -167,7 +217,7 @@ class InvokeApi:
             invocation_type=params.get("InvocationType", "RequestResponse"),
             log_type=params.get("LogType", "None"),
             client_context_b64=params.get("ClientContext", ""),
-            payload=_as_bytes(params.get("Payload", b"")),
+            payload=as_bytes(params.get("Payload", b"")),
             tenant_id=params.get("TenantId", ""),
             durable_execution_name=params.get("DurableExecutionName", ""),
         )
@@ -175,7 +225,7 @@ class InvokeApi:
 
     async def invoke_async(self, ctx: CallContext, params: dict[str, Any]) -> dict[str, Any]:
         """The deprecated operation ``InvokeAsync``: as Invoke with ``Event``."""
-        payload = _as_bytes(params["InvokeArgs"])
+        payload = as_bytes(params["InvokeArgs"])
         _check_size(payload, _INVOKE_ASYNC_BYTES)
         ref = names.resolve(ctx, params["FunctionName"], action=_ACTION)
         route = await self._route(ref)
@@ -192,7 +242,7 @@ class InvokeApi:
             raise errors.not_found(ref.qualified_arn)
         return route
 
-    async def _ready(self, ref: FunctionRef, route: Route) -> FunctionVersion:
+    async def ready(self, ref: FunctionRef, route: Route) -> FunctionVersion:
         """The version that takes this request, waiting a while for one that is being made."""
         candidate = route.choose(self._ids.fraction())
         if candidate.facts is not None:
@@ -251,11 +301,11 @@ def _check_words(invocation_type: str, log_type: str, tenant_id: str, durable_ex
         rules.refuse_unsupported("Invoke", given)
 
 
-def _check_size(payload: bytes, limit: int) -> None:
+def _check_size(payload: bytes, limit: int, operation: str = "InvokeFunction") -> None:
     if len(payload) > limit:
         raise AwsError(
             "RequestTooLargeException",
-            f"Request must be smaller than {limit} bytes for the InvokeFunction operation",
+            f"Request must be smaller than {limit} bytes for the {operation} operation",
         )
 
 
@@ -309,7 +359,7 @@ def _client_context(encoded: str) -> str:
     return text
 
 
-def _as_bytes(value: Any) -> bytes:
+def as_bytes(value: Any) -> bytes:
     """A blob parameter, which in-process callers may give as text or a stream."""
     if isinstance(value, str):
         return value.encode()

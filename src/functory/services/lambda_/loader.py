@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from sqlalchemy import Connection
 
 from functory.core.functions.isolation import asked_for
 from functory.core.functions.model import LATEST
 from functory.core.functions.names import is_version_number
 from functory.core.functions.routes import Candidate, Route
-from functory.services.lambda_ import rows
+from functory.services.lambda_ import event_invoke_rows, rows
 from functory.store.port import Store
 
 
@@ -24,6 +26,14 @@ class StoreRoutes:
 
 
 def _route(conn: Connection, key: rows.Key, qualifier: str) -> Route | None:
+    route = _versions(conn, key, qualifier)
+    if route is None:
+        return None
+    config = event_invoke_rows.get_config(conn, key, qualifier)
+    return replace(route, terms=config.terms) if config is not None else route
+
+
+def _versions(conn: Connection, key: rows.Key, qualifier: str) -> Route | None:
     if qualifier == LATEST or is_version_number(qualifier):
         candidate = _candidate(conn, key, qualifier)
         return Route(candidate) if candidate is not None else None

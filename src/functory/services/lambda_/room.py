@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functory.core.artifacts.images import Images
 from functory.core.functions.catalogue import Functions
 from functory.core.invocations.port import Invoker
+from functory.core.targets.registry import Targets
 from functory.kernel.clock import Clock
 from functory.kernel.ids import Ids
 from functory.kernel.settings import LambdaSettings
@@ -39,6 +40,7 @@ class Room:
         machine: architecture of this machine in AWS's words.
         reservations: who enforces reserved concurrency.
         isolations: how functions can be isolated here.
+        targets: who receives what destinations are sent.
         nudge: there is something to prepare.
     """
 
@@ -56,6 +58,7 @@ class Room:
     machine: str
     reservations: Reservations
     isolations: Isolations
+    targets: Targets
     nudge: Callable[[], None]
 
     def stamp(self) -> Stamp:

@@ -14,7 +14,7 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from functory.core.functions.model import LATEST
 from functory.core.functions.names import is_version_number
-from functory.services.lambda_ import layers_rows, policy_rows
+from functory.services.lambda_ import event_invoke_rows, layers_rows, policy_rows
 from functory.services.lambda_.records import AliasRecord, FunctionRecord, VersionRecord, version_record, version_row
 from functory.services.lambda_.tables import (
     ALIASES,
@@ -56,9 +56,10 @@ def put_function(conn: Connection, record: FunctionRecord) -> None:
 
 
 def remove_function(conn: Connection, key: Key) -> None:
-    """Delete a function with its versions, aliases and policies; its version counter stays."""
+    """Delete a function with its versions, aliases and what belongs to these; its version counter stays."""
     layers_rows.remove_uses(conn, key)
     policy_rows.remove_policies(conn, key)
+    event_invoke_rows.remove_configs(conn, key)
     for table in (ALIASES, VERSIONS, FUNCTIONS):
         conn.execute(delete(table).where(_is(table, key)))
 
@@ -146,9 +147,10 @@ def find_version(conn: Connection, key: Key, qualifier: str) -> VersionRecord | 
 
 
 def remove_version(conn: Connection, key: Key, version: str) -> None:
-    """Delete one version with its policy."""
+    """Delete one version with what belongs to it."""
     layers_rows.remove_uses(conn, key, version)
     policy_rows.remove_policy(conn, key, version)
+    event_invoke_rows.remove_config(conn, key, version)
     conn.execute(delete(VERSIONS).where(_is(VERSIONS, key), VERSIONS.c.version == version))
 
 
@@ -224,8 +226,9 @@ def put_alias(conn: Connection, record: AliasRecord) -> None:
 
 
 def remove_alias(conn: Connection, key: Key, alias: str) -> None:
-    """Delete an alias with its policy; an absent one is no error."""
+    """Delete an alias with what belongs to it; an absent one is no error."""
     policy_rows.remove_policy(conn, key, alias)
+    event_invoke_rows.remove_config(conn, key, alias)
     conn.execute(delete(ALIASES).where(_is(ALIASES, key), ALIASES.c.alias == alias))
 
 

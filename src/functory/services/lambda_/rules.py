@@ -148,6 +148,7 @@ UNSUPPORTED: Mapping[str, tuple[Unsupported, ...]] = {
     "PublishVersion": (Unsupported("PublishTo"),),
     "ListFunctions": (Unsupported("MasterRegion", lambda value: value == "ALL"),),
     "Invoke": (Unsupported("TenantId"), Unsupported("DurableExecutionName")),
+    "InvokeWithResponseStream": (Unsupported("TenantId"),),
 }
 
 

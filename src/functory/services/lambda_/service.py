@@ -14,6 +14,7 @@ from functory.core.calls import Operation
 from functory.core.functions.catalogue import Functions
 from functory.core.invocations.port import Invoker
 from functory.core.reconcile.job import Job
+from functory.core.targets.registry import Targets
 from functory.kernel.clock import Clock
 from functory.kernel.ids import Ids
 from functory.kernel.settings import LambdaSettings
@@ -25,8 +26,11 @@ from functory.services.lambda_.code import CodeApi
 from functory.services.lambda_.commits import Commits
 from functory.services.lambda_.concurrency import ConcurrencyApi, tell_all
 from functory.services.lambda_.configuration import ConfigurationApi
+from functory.services.lambda_.destination import FunctionDestination
+from functory.services.lambda_.event_invoke import EventInvokeApi
 from functory.services.lambda_.functions import FunctionsApi
 from functory.services.lambda_.invoke import PENDING_WAIT_S, InvokeApi
+from functory.services.lambda_.invoke_stream import InvokeStreamApi, StreamingInvoker
 from functory.services.lambda_.layers import LayersApi
 from functory.services.lambda_.links import CodeLinks
 from functory.services.lambda_.loader import StoreRoutes
@@ -66,9 +70,11 @@ class LambdaService:
         artifacts: Artifacts,
         images: Images,
         invoker: Invoker,
+        streams: StreamingInvoker,
         async_events: AsyncEvents,
         reservations: Reservations,
         isolations: Isolations,
+        targets: Targets,
         runtimes: RuntimeCatalog,
         clock: Clock,
         ids: Ids,
@@ -101,6 +107,7 @@ class LambdaService:
             ids=ids,
             pending_wait_s=pending_wait_s,
         )
+        targets.register("lambda", FunctionDestination(clock, ids))
         self._tell_reservations = partial(tell_all, store, reservations)
         room = Room(
             store=store,
@@ -117,9 +124,10 @@ class LambdaService:
             machine=ARCHITECTURES.get(machine or platform.machine(), "x86_64"),
             reservations=reservations,
             isolations=isolations,
+            targets=targets,
             nudge=self._prepare.nudge,
         )
-        self.operations: Mapping[str, Operation] = _table(room, self.invoke_api)
+        self.operations: Mapping[str, Operation] = _table(room, self.invoke_api, InvokeStreamApi(self.invoke_api, streams))
         self._stack = contextlib.AsyncExitStack()
 
     async def __aenter__(self) -> LambdaService:
@@ -138,9 +146,9 @@ class LambdaService:
         await self._stack.__aexit__(kind, error, trace)
 
 
-def _table(room: Room, invoke: InvokeApi) -> dict[str, Operation]:
+def _table(room: Room, invoke: InvokeApi, invoke_stream: InvokeStreamApi) -> dict[str, Operation]:
     functions, versions, aliases = FunctionsApi(room), VersionsApi(room), AliasesApi(room)
-    concurrency, policies = ConcurrencyApi(room), PoliciesApi(room)
+    concurrency, policies, events = ConcurrencyApi(room), PoliciesApi(room), EventInvokeApi(room)
     configuration, tags, layers = ConfigurationApi(room), TagsApi(room), LayersApi(room)
     return {
         "AddLayerVersionPermission": layers.add_layer_version_permission,
@@ -150,6 +158,7 @@ def _table(room: Room, invoke: InvokeApi) -> dict[str, Operation]:
         "DeleteAlias": aliases.delete_alias,
         "DeleteFunction": functions.delete_function,
         "DeleteFunctionConcurrency": concurrency.delete_function_concurrency,
+        "DeleteFunctionEventInvokeConfig": events.delete_function_event_invoke_config,
         "DeleteLayerVersion": layers.delete_layer_version,
         "DeleteResourcePolicy": policies.delete_resource_policy,
         "GetAccountSettings": AccountApi(room).get_account_settings,
@@ -158,6 +167,7 @@ def _table(room: Room, invoke: InvokeApi) -> dict[str, Operation]:
         "GetFunctionCodeSigningConfig": functions.get_function_code_signing_config,
         "GetFunctionConcurrency": concurrency.get_function_concurrency,
         "GetFunctionConfiguration": configuration.get_function_configuration,
+        "GetFunctionEventInvokeConfig": events.get_function_event_invoke_config,
         "GetLayerVersion": layers.get_layer_version,
         "GetLayerVersionByArn": layers.get_layer_version_by_arn,
         "GetLayerVersionPolicy": layers.get_layer_version_policy,
@@ -165,8 +175,10 @@ def _table(room: Room, invoke: InvokeApi) -> dict[str, Operation]:
         "GetResourcePolicy": policies.get_resource_policy,
         "Invoke": invoke.invoke_operation,
         "InvokeAsync": invoke.invoke_async,
+        "InvokeWithResponseStream": invoke_stream.invoke_with_response_stream,
         "ListAliases": aliases.list_aliases,
         "ListFunctions": functions.list_functions,
+        "ListFunctionEventInvokeConfigs": events.list_function_event_invoke_configs,
         "ListLayerVersions": layers.list_layer_versions,
         "ListLayers": layers.list_layers,
         "ListTags": tags.list_tags,
@@ -174,6 +186,7 @@ def _table(room: Room, invoke: InvokeApi) -> dict[str, Operation]:
         "PublishLayerVersion": layers.publish_layer_version,
         "PublishVersion": versions.publish_version,
         "PutFunctionConcurrency": concurrency.put_function_concurrency,
+        "PutFunctionEventInvokeConfig": events.put_function_event_invoke_config,
         "PutResourcePolicy": policies.put_resource_policy,
         "RemoveLayerVersionPermission": layers.remove_layer_version_permission,
         "RemovePermission": policies.remove_permission,
@@ -182,4 +195,5 @@ def _table(room: Room, invoke: InvokeApi) -> dict[str, Operation]:
         "UpdateAlias": aliases.update_alias,
         "UpdateFunctionCode": CodeApi(room).update_function_code,
         "UpdateFunctionConfiguration": configuration.update_function_configuration,
+        "UpdateFunctionEventInvokeConfig": events.update_function_event_invoke_config,
     }

@@ -6,7 +6,7 @@ keeps running its old code while an update is in progress or after it failed. ``
 function, because AWS never reuses a version number. ``lambda_packages`` lists the blobs that are ours, so that the
 collection of unused ones leaves everybody else's alone.
 
-The policy of a function, a version or an alias goes with it.
+The policy and the configuration of asynchronous invocation of a function, a version or an alias go with it.
 
 A layer has a row per version and, as functions have, a counter that outlives it. ``lambda_layer_uses`` says which packages
 and which merged folder the layers of a function's version need, of what was asked for and of what is live; it follows from
@@ -85,6 +85,18 @@ ALIASES = Table(
     Column("extra_version", String(20), nullable=False),  # "" without routing configuration
     Column("extra_weight", Float, nullable=False),
     Column("revision_id", String(36), nullable=False),
+)
+
+EVENT_INVOKE_CONFIGS = Table(
+    "lambda_event_invoke_configs",
+    METADATA,
+    *_function_key(),
+    Column("qualifier", String(128), primary_key=True),  # $LATEST, a number or an alias
+    Column("retries_max", Integer, nullable=True),
+    Column("age_s_max", Integer, nullable=True),
+    Column("on_success", Text, nullable=False),  # ARN or ""
+    Column("on_failure", Text, nullable=False),
+    Column("modified_at", Float, nullable=False),  # epoch seconds
 )
 
 POLICIES = Table(

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from functory.core.environments.session import Answer, RuntimeApiError, RuntimeSession
 from functory.core.environments.states import RuntimeState
+from functory.core.invocations.response import ResponseSource, ResponseTooLarge
 from functory.kernel.limits import SYNC_RESPONSE_BYTES
 
 
@@ -23,6 +24,17 @@ class Recorder:
 
     def runtime_init_failed(self, answer: Answer) -> None:
         self.events.append(("init_failed", answer))
+
+    def runtime_responding(self, content_type: str, source: ResponseSource) -> None:
+        self.events.append(("responding", content_type))
+
+    def runtime_sent(self, data: bytes) -> None:
+        if len(data) > 100:
+            raise ResponseTooLarge(100)
+        self.events.append(("sent", data))
+
+    def runtime_cut_response(self) -> None:
+        self.events.append(("cut", None))
 
     def runtime_answered(self, answer: Answer) -> None:
         self.events.append(("answered", answer))
@@ -110,6 +122,76 @@ def test_a_runtime_that_lost_its_connection_may_ask_again() -> None:
     session.next(Waiter())
     assert session.is_waiting
     assert recorder.events == [("ready", None)]
+
+
+class Source:
+    def pause(self) -> None: ...
+
+    def resume(self) -> None: ...
+
+
+def names(recorder: Recorder) -> list[str]:
+    return [name for name, _ in recorder.events]
+
+
+def test_a_streamed_response_is_told_as_it_comes() -> None:
+    session, recorder = running_session()
+    session.begin_response("id-1", "text/plain", Source())
+    session.send_response(b"a")
+    assert recorder.events[1:] == [("responding", "text/plain"), ("sent", b"a")]
+    session.end_response("", b"")
+    assert recorder.events[-1] == ("answered", Answer(b"", is_streamed=True))
+    session.next(Waiter())
+    assert session.is_waiting
+
+
+def test_trailers_make_a_streamed_response_an_error() -> None:
+    session, recorder = running_session()
+    session.begin_response("id-1", "", Source())
+    session.end_response("Error", b"{}")
+    assert recorder.events[-1] == ("answered", Answer(b"{}", "Error"))
+
+
+def test_a_streamed_response_that_is_too_long_fails_the_invocation_and_the_call() -> None:
+    session, recorder = running_session()
+    session.begin_response("id-1", "", Source())
+    with pytest.raises(RuntimeApiError) as denied:
+        session.send_response(b"x" * 101)
+    assert (denied.value.status, denied.value.error_type) == (413, "RequestEntityTooLarge")
+    assert recorder.events[-1][1].error_type == "Function.ResponseSizeTooLarge"
+    assert b"(100 bytes)" in recorder.events[-1][1].body
+
+
+def test_a_streamed_response_that_breaks_off_lets_the_runtime_go_on() -> None:
+    session, recorder = running_session()
+    session.begin_response("id-1", "", Source())
+    session.cut_response()
+    session.next(Waiter())
+    assert names(recorder) == ["ready", "responding", "cut", "ready"]
+
+
+@pytest.mark.parametrize("what", ["next", "response", "error", "begin"])
+def test_nothing_else_is_allowed_while_a_response_is_under_way(what: str) -> None:
+    session, _ = running_session()
+    session.begin_response("id-1", "", Source())
+    calls = {
+        "next": lambda: session.next(Waiter()),
+        "response": lambda: session.response("id-1", b"1"),
+        "error": lambda: session.error("id-1", b"{}", "E"),
+        "begin": lambda: session.begin_response("id-1", "", Source()),
+    }
+    with pytest.raises(RuntimeApiError) as denied:
+        calls[what]()
+    assert denied.value.status == 403
+    assert denied.value.message.startswith("State transition from RuntimeInvocationResponse to Runtime")
+
+
+def test_an_unknown_response_mode_is_denied() -> None:
+    session, _ = running_session()
+    with pytest.raises(RuntimeApiError) as denied:
+        session.response("id-1", b"1", "sideways")
+    assert (denied.value.status, denied.value.error_type) == (400, "InvalidFunctionResponseMode")
+    session.response("id-1", b"1", "Buffered")
 
 
 @given(st.lists(st.sampled_from(["next", "response", "error", "init_error", "send", "wrong_id"]), max_size=30))

@@ -18,10 +18,12 @@ from functory.core.environments.states import EnvironmentState
 from functory.core.environments.telemetry import Telemetry
 from functory.core.invocations.outcome import Invocation
 from functory.edges.runtime_api.api import RuntimeApi, _SessionApi
+from functory.edges.runtime_api.streamed_response import is_streamed
 from functory.kernel.clock import LoopClock
 from functory.kernel.ids import SeededIds
 from functory.kernel.tasks import TaskScope
 from functory.net.http1 import Exchange
+from functory.net.request_body import RequestBody
 from functory.sandbox.port import SandboxSpec
 from tests.support.engine import FakeDriver as Driver
 from tests.support.engine import FakeSandbox, FakeSink, echo, version
@@ -68,7 +70,8 @@ calls = st.fixed_dictionaries(
         "oversize": st.booleans(),
     }
 )
-happenings = st.one_of(calls, st.sampled_from(["invoke", "hang up", "let time pass"]))
+uploads = st.sampled_from(["send a piece", "end the response", "end it with trailers", "break the response off"])
+happenings = st.one_of(calls, uploads, st.sampled_from(["invoke", "hang up", "let time pass"]))
 
 
 class _Exchange:
@@ -79,10 +82,13 @@ class _Exchange:
         self.oversize = oversize
         self.answer: HttpResponse | None = None
         self.is_gone = False
+        self.body = RequestBody(lambda _: None) if is_streamed(request) else None
 
     def respond(self, response: HttpResponse) -> None:
         assert self.answer is None, "answered twice"
         self.answer = response
+        if self.body is not None:
+            self.body.discard()
 
 
 class _Play:
@@ -123,9 +129,26 @@ class _Play:
                 exchange.is_gone = exchange.answer is None
         elif happening == "let time pass":
             await asyncio.sleep(0.5)
+        elif isinstance(happening, str):
+            self._upload(happening)
         else:
             self._call(happening)
         await asyncio.sleep(0)
+
+    def _upload(self, happening: str) -> None:
+        """Go on with every response that is being streamed."""
+        for body in [each.body for each in self.open if each.body is not None and each.body.is_open]:
+            match happening:
+                case "send a piece":
+                    body.push(b"x" * 2_000_000)  # four of them are too many
+                case "end the response":
+                    body.complete()
+                case "end it with trailers":
+                    body.trailers["lambda-runtime-function-error-type"] = "E"
+                    body.trailers["lambda-runtime-function-error-body"] = "no base64"
+                    body.complete()
+                case _:
+                    body.lose()
 
     def _call(self, call: dict[str, Any]) -> None:
         extensions = {each.name: each.id for each in self.environment.extensions}
@@ -143,7 +166,7 @@ class _Play:
         before = self.environment.state
         self.api.handle(cast(Exchange, exchange))
         if exchange.answer is None:
-            assert call["path"].endswith("/next"), "only these wait"
+            assert call["path"].endswith("/next") or exchange.body is not None, "only these wait"
         else:
             assert exchange.answer.status in KNOWN
             if exchange.answer.status >= 400 and "runtime" not in call["path"]:

@@ -3,8 +3,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from functory.aws.errors import AwsError
+from functory.core.functions.terms import AsyncTerms
 from functory.core.invocations.outcome import Outcome, OutcomeKind
-from functory.services.lambda_.async_target import AsyncPolicy, Attempt, AttemptKind
+from functory.services.lambda_.async_target import Attempt, AttemptKind
 from functory.services.lambda_.ports import AsyncEvent
 from tests.support.lambda_service import REQUEST_ID, House, arn, run
 
@@ -25,7 +26,7 @@ def test_an_attempt_runs_the_function_under_the_events_request_id(tmp_path: Path
         _, invocation = house.invoker.calls[-1]
         assert (invocation.request_id, invocation.payload, invocation.trace_id) == (REQUEST_ID, b"[1]", "Root=1")
         assert invocation.invoked_arn == arn()
-        assert await house.service.async_target.policy(event()) == AsyncPolicy(2, 21_600)
+        assert await house.service.async_target.terms(event()) == AsyncTerms(2, 21_600, "", "")
 
     run(tmp_path, scenario)
 

@@ -7,7 +7,8 @@ from functory.core.admission.permits import Admission
 from functory.core.calls import CallContext
 from functory.core.deliveries.port import Delivery, Drop
 from functory.kernel.settings import LambdaSettings
-from functory.services.lambda_.async_queue import AsyncDeliveryTarget, to_delivery
+from functory.services.lambda_.async_events import to_delivery
+from functory.services.lambda_.async_queue import AsyncDeliveryTarget
 from functory.services.lambda_.ports import AsyncEvent
 from tests.support.lambda_service import ACCOUNT, REGION, REQUEST_ID, House, arn, run
 
@@ -140,7 +141,7 @@ def test_events_of_a_stopped_function_are_accepted_and_given_up_without_a_try(tm
         await house.created()
         await put(house, 0)
         assert (await house.call("Invoke", FunctionName="f", InvocationType="Event"))["StatusCode"] == 202
-        target = AsyncDeliveryTarget(house.service.async_target, house.clock, retry_base_s=60.0)
+        target = AsyncDeliveryTarget(house.service.async_target, house.targets, house.clock, retry_base_s=60.0)
         decision = await target.deliver(delivered(house.events.accepted[-1]))
         assert decision == Drop("ZeroReservedConcurrency")
         assert house.invoker.calls == []

@@ -1,0 +1,1 @@
+"""Where results and notices go: from an ARN to the delivery that hands a payload over."""

@@ -1,0 +1,51 @@
+"""What senders and receivers of notices see.
+
+A *target* is something with an ARN that takes a payload from another service: a function, later a queue, a topic, an event
+bus, a bucket. Its service says how: it turns ARN and notice into a `NewDelivery`, which the sender makes durable in the very
+transaction that makes the notice necessary. So nothing is handed over here; nothing can be lost here either.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from functory.core.deliveries.port import NewDelivery
+from functory.kernel.errors import FunctoryError
+
+
+class TargetError(FunctoryError):
+    """Nothing can be handed over to this ARN; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something to hand over.
+
+    Attributes:
+        payload: JSON bytes.
+        source_arn: who sends it.
+        trace_id: trace header value of what led to it, or ``""``.
+    """
+
+    payload: bytes
+    source_arn: str
+    trace_id: str = ""
+
+
+class Target(Protocol):
+    """Receives what is sent to the ARNs of one service."""
+
+    def check(self, arn: str, source_arn: str) -> None:
+        """Whether ``source_arn`` could send to ``arn``.
+
+        Raises:
+            TargetError: it could not.
+        """
+
+    def delivery(self, arn: str, notice: Notice) -> NewDelivery:
+        """The delivery that hands a notice over.
+
+        Raises:
+            TargetError: there cannot be one.
+        """
