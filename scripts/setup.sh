@@ -31,7 +31,7 @@ find_python() {
 # What everything below depends on; the interpreter's own path belongs to it.
 fingerprint() {
   { cat requirements-dev.lock pyproject.toml scripts/setup.sh
-    find src/functory/runtimes/definitions src/functory/runtimes/bootstraps -type f ! -name '*.pyc' | LC_ALL=C sort | xargs cat
+    find src/functory/runtimes/definitions src/functory/runtimes/bootstraps src/functory/runtimes/javascript -type f ! -name '*.pyc' | LC_ALL=C sort | xargs cat
     "$1" -c 'import sys; print(sys.version, sys.base_prefix)'; } \
     | sha256sum | cut -d' ' -f1
 }

@@ -77,11 +77,13 @@ class RuntimeSettings(_Section, frozen=True):
 
     ``dir`` is where ``functory runtimes install`` puts what it fetches. ``maven_repository`` is the address of the Maven
     repository that Pythons are downloaded from where Maven itself is not installed; empty: the mirror that
-    ``~/.m2/settings.xml`` names.
+    ``~/.m2/settings.xml`` names. ``stand_ins``: ``runtime=/path/of/interpreter``, which then serves that runtime
+    whatever its version is; for tests of clients (Ruby, .NET, Node.js, Java), never for functions that count.
     """
 
     dir: str = "~/.local/share/functory/runtimes"
     maven_repository: str = ""
+    stand_ins: tuple[str, ...] = ()
 
 
 class ImageSettings(_Section, frozen=True):

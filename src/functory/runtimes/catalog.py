@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from functory.kernel.settings import RuntimeSettings
-from functory.runtimes import interpreters, packs
+from functory.runtimes import interpreters, javascript_sdk, packs
 from functory.runtimes.definitions import Definition, load_all
 from functory.runtimes.interpreters import Interpreter, Places, Search
 from functory.runtimes.port import ReadyRuntime, RuntimeMissing, RuntimeMount, RuntimeStatus
@@ -32,8 +32,10 @@ class Catalog:
     def __init__(self, settings: RuntimeSettings, environ: Mapping[str, str] | None = None) -> None:
         self.folder = Path(settings.dir).expanduser()
         self.definitions = load_all()
-        self.places = Places.of(os.environ if environ is None else environ, self.folder / "interpreters")
+        stand_ins = interpreters.parse_stand_ins(settings.stand_ins, self.definitions)
+        self.places = Places.of(os.environ if environ is None else environ, self.folder / "interpreters", stand_ins)
         self._ready: dict[str, ReadyRuntime] = {}
+        self._awaited_sdks: dict[str, Path] = {}
         self._missing: dict[str, tuple[tuple[int, ...], str]] = {}
         self._looking = {identifier: asyncio.Lock() for identifier in self.definitions}
 
@@ -48,14 +50,19 @@ class Catalog:
     async def resolve(self, runtime: str) -> ReadyRuntime:
         """See `port.RuntimeCatalog`."""
         ready = self._ready.get(runtime)
-        if ready is not None:
+        if ready is not None and not self._has_sdk_now(runtime):
             return ready
         if runtime not in self.definitions:
             raise RuntimeMissing(f"Runtime {runtime} is not known to this node.")
         async with self._looking[runtime]:
-            if runtime not in self._ready:
+            if runtime not in self._ready or self._has_sdk_now(runtime):
                 self._ready[runtime] = await asyncio.to_thread(self._look, self.definitions[runtime])
             return self._ready[runtime]
+
+    def _has_sdk_now(self, runtime: str) -> bool:
+        """Whether a runtime that was ready without the SDK has it since."""
+        awaited = self._awaited_sdks.get(runtime)
+        return awaited is not None and awaited.is_dir()
 
     async def list(self) -> list[RuntimeStatus]:
         """See `port.RuntimeCatalog`. Looks at the machine every time."""
@@ -92,9 +99,18 @@ class Catalog:
             if not pack.is_dir():
                 raise RuntimeMissing(missing_text(definition, looked))
         else:
-            pack = packs.make_own_pack(definition, self.folder)
+            pack = packs.make_own_pack(definition, self.folder, self._sdk(definition))
         mounts = (RuntimeMount(self._lang(definition, looked.found), LANG), RuntimeMount(pack, RUNTIME))
         return _ready(definition, looked.found.version, mounts)
+
+    def _sdk(self, definition: Definition) -> Path | None:
+        """The SDK's folder when it is here; else it is waited for."""
+        path = javascript_sdk.sdk_path(definition, self.folder)
+        if path is None or path.is_dir():
+            self._awaited_sdks.pop(definition.id, None)
+            return path
+        self._awaited_sdks[definition.id] = path
+        return None
 
     def status(self, definition: Definition) -> RuntimeStatus:
         """One row of `list`. Blocks."""
@@ -106,6 +122,10 @@ class Catalog:
                 version, location = looked.found.version, str(looked.found.location)
             if looked.found is None or (definition.has_fetched_pack and not self._has_pack(definition)):
                 is_ready, version, advice = False, "", missing_text(definition, looked)
+            elif definition.id in self.places.stand_ins:
+                advice = f"stands in for {definition.interpreter}, whose version it has not: for tests only"
+            elif javascript_sdk.is_lacking(definition, self.folder):
+                advice = f"without the AWS SDK for JavaScript; get it with: functory runtimes install {definition.id}"
         return RuntimeStatus(definition.id, is_ready, version, location, advice, definition.deprecated)
 
     def _has_pack(self, definition: Definition) -> bool:

@@ -79,6 +79,7 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     standby: Standby = ""
     get: tuple[str, ...] = ()
     pack: dict[str, str] = {}
+    sdk: str = ""
     source: tuple[Source, ...] = ()
 
 
@@ -100,6 +101,7 @@ class Definition:
         is_preview: whether AWS offers it as a public preview only.
         get: commands that bring an interpreter to this machine.
         pack: exact version by name (PyPI; Maven's ``group:artifact``) of what the runtime folder holds.
+        sdk: folder below ``javascript/`` with the lock file of the AWS SDK the runtime brings; ``""`` for none.
         sources: packages that carry the interpreter, best first.
     """
 
@@ -115,6 +117,7 @@ class Definition:
     is_preview: bool
     get: tuple[str, ...]
     pack: Mapping[str, str]
+    sdk: str
     sources: tuple[Source, ...]
 
     @property
@@ -153,6 +156,7 @@ def parse(document: Mapping[str, Any]) -> Definition:
         is_preview=file.preview,
         get=file.get,
         pack=file.pack,
+        sdk=file.sdk,
         sources=tuple(source for source in file.source if source.is_for_this_machine),
     )
 

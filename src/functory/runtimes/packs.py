@@ -4,7 +4,8 @@ A pack holds the runtime client and, for Python, the AWS SDK. Its name ends in a
 versions, our bootstraps, platform), so a new Functory never runs on an old pack, and a pack that exists is complete:
 it is made beside its place, synchronised to the disk and renamed.
 
-Packs that are nothing but our bootstrap (Node.js) are made when first needed. Python packs come from PyPI by pip, with the
+Packs that are nothing but our bootstrap (Node.js; with the SDK of `javascript_sdk` where that is here) are made when first
+needed. Python packs come from PyPI by pip, with the
 user's own pip configuration, Java packs from Maven (`java_pack`); both are made by ``functory runtimes install``.
 """
 
@@ -37,21 +38,28 @@ class InstallError(FunctoryError):
     """Something could not be fetched or built; nothing was changed. The text holds the tool's own words."""
 
 
-def pack_path(definition: Definition, runtimes: Path) -> Path:
-    """Where the pack of ``definition`` is or would be."""
+def pack_path(definition: Definition, runtimes: Path, sdk: Path | None = None) -> Path:
+    """Where the pack of ``definition``, with or without an SDK, is or would be."""
     digest = hashlib.sha256()
+    if sdk is not None:
+        digest.update(sdk.name.encode() + b"\0")
     digest.update(json.dumps([definition.id, sorted(definition.pack.items()), platform.machine(), sys.platform]).encode())
     for file in _bootstrap_files(definition):
         digest.update(file.name.encode() + b"\0" + file.read_bytes() + b"\0")
     return runtimes / "packs" / f"{definition.id}-{digest.hexdigest()[:12]}"
 
 
-def make_own_pack(definition: Definition, runtimes: Path) -> Path:
-    """The pack of a runtime that needs nothing but our bootstrap, made if it is not there yet."""
-    final = pack_path(definition, runtimes)
+def make_own_pack(definition: Definition, runtimes: Path, sdk: Path | None = None) -> Path:
+    """The pack of a runtime that needs nothing but our bootstrap, made if it is not there yet.
+
+    ``sdk``: a folder whose ``node_modules`` become part of it, as hard links.
+    """
+    final = pack_path(definition, runtimes, sdk)
     if not final.exists():
         with staging(final.parent) as work:
             copy_bootstrap(definition, work)
+            if sdk is not None:
+                shutil.copytree(sdk / "node_modules", work / "node_modules", copy_function=os.link)
             publish(work, final)
     return final
 

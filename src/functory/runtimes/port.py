@@ -61,7 +61,7 @@ class RuntimeStatus:
         ready: whether functions of it can run now.
         version: exact interpreter version when ready, else ``""``.
         location: folder of the interpreter when found, else ``""``.
-        advice: how to get it when not ready, else ``""``.
+        advice: how to get it when not ready; what to know of it when it is, or ``""``.
         deprecated: AWS's deprecation date ``YYYY-MM-DD`` when it has passed or is known, else ``""``.
     """
 

@@ -60,6 +60,8 @@ def test_python(pair: Pair, runtime: str) -> None:
 def test_node(pair: Pair, runtime: str) -> None:
     first, second = _seen(pair, facts.NODE, runtime, MemorySize=256, Environment={"Variables": ENVIRONMENT})
     _check_mounts(first, second)
+    if runtime == "nodejs18.x":  # its SDK copies all properties of `process`, and with them makes the streams ahead
+        first["resources"], second["resources"] = set(first["resources"]), set(second["resources"])
     for name, value in second.items():
         assert first[name] == value, name
     assert first.keys() == second.keys()

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from functory.kernel.errors import SettingsError
 from functory.kernel.settings import RuntimeSettings
 from functory.runtimes.catalog import Catalog
 from functory.runtimes.interpreters import Places
+from functory.runtimes.javascript_sdk import sdk_path
 from functory.runtimes.packs import pack_path
 from functory.runtimes.port import ReadyRuntime, RuntimeCatalog, RuntimeMissing, RuntimeMount
 from functory.runtimes.version import runtime_version_arn
@@ -49,6 +51,53 @@ def test_a_node_runtime_is_ready_with_its_interpreter(tmp_path: Path) -> None:
     assert (lang.target, runtime.target) == ("/var/lang", "/var/runtime")
     assert (lang.source / "bin/node").read_text() == (tmp_path / "path/bin/node").read_text()
     assert (runtime.source / "index.cjs").is_file()
+
+
+def test_a_node_runtime_works_without_its_sdk_says_so_and_has_it_as_soon_as_it_is_there(tmp_path: Path) -> None:
+    program(tmp_path / "path/bin/node", "v22.3.0")
+    made = catalog(tmp_path)
+    without = asyncio.run(made.resolve("nodejs22.x")).mounts[1].source
+    assert not (without / "node_modules").exists()
+    assert asyncio.run(made.resolve("nodejs22.x")).mounts[1].source == without
+    (status,) = [row for row in asyncio.run(made.list()) if row.id == "nodejs22.x"]
+    assert status.ready
+    assert status.advice == "without the AWS SDK for JavaScript; get it with: functory runtimes install nodejs22.x"
+
+    sdk = sdk_path(made.definitions["nodejs22.x"], made.folder)
+    assert sdk is not None
+    file = sdk / "node_modules/@aws-sdk/client-s3/index.js"
+    file.parent.mkdir(parents=True)
+    file.touch()
+    having = asyncio.run(made.resolve("nodejs22.x")).mounts[1].source
+    assert having != without
+    assert (having / "node_modules/@aws-sdk/client-s3/index.js").samefile(file)
+    (status,) = [row for row in asyncio.run(made.list()) if row.id == "nodejs22.x"]
+    assert (status.ready, status.advice) == (True, "")
+
+
+def test_a_stand_in_serves_a_runtime_and_is_called_one(tmp_path: Path) -> None:
+    node = program(tmp_path / "other/node", "v20.1.0")
+    settings = RuntimeSettings(dir=str(tmp_path / "runtimes"), stand_ins=(f"nodejs22.x={node}",))
+    made = Catalog(settings, {"HOME": str(tmp_path)})
+    assert asyncio.run(made.resolve("nodejs22.x")).version == "20.1.0"
+    (status,) = [row for row in asyncio.run(made.list()) if row.id == "nodejs22.x"]
+    assert (status.ready, status.version) == (True, "20.1.0")
+    assert status.advice == "stands in for Node.js 22, whose version it has not: for tests only"
+
+
+@pytest.mark.parametrize(
+    ("entry", "words"),
+    [
+        ("nodejs22.x", "'nodejs22.x' is not runtime=/path/of/interpreter"),
+        ("nodejs22.x=node", "is not runtime=/path/of/interpreter"),
+        ("java6=/usr/bin/java", "is not runtime=/path/of/interpreter"),
+        ("python3.12=/usr/bin/python3", "nothing can stand in for python3.12"),
+        ("provided.al2023=/bin/sh", "nothing can stand in for provided.al2023"),
+    ],
+)
+def test_a_stand_in_that_cannot_be_is_refused(tmp_path: Path, entry: str, words: str) -> None:
+    with pytest.raises(SettingsError, match=f"setting runtimes.stand_ins: .*{words}"):
+        Catalog(RuntimeSettings(dir=str(tmp_path), stand_ins=(entry,)), {"HOME": str(tmp_path)})
 
 
 def test_a_python_runtime_needs_its_pack(tmp_path: Path) -> None:

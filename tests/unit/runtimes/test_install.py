@@ -36,7 +36,9 @@ def npm(root: Path, monkeypatch: pytest.MonkeyPatch, says: str) -> Path:
         tar.addfile(member, io.BytesIO(content))
     tool = root / "tools/npm"
     tool.parent.mkdir()
-    tool.write_text(f'#!/bin/sh\n[ "$3" = --pack-destination ] && cp {archive} "$4/node.tgz"\n')
+    modules = "mkdir -p node_modules/@aws-sdk/client-s3/dist-es && touch node_modules/@aws-sdk/client-s3/index.d.ts"
+    fetch = f'[ "$3" = --pack-destination ] && cp {archive} "$4/node.tgz"'
+    tool.write_text(f'#!/bin/sh\nif [ "$1" = ci ]; then {modules}; else {fetch}; fi\n')
     tool.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tool.parent}:/usr/bin:/bin")
     return archive
@@ -56,6 +58,21 @@ def test_a_fetched_interpreter_is_executed_placed_and_recorded(tmp_path: Path, m
     assert entry["version"] == "26.10.0"
     assert entry["sha256"] == hashlib.sha256(archive.read_bytes()).hexdigest()
     assert asyncio.run(made.find_all()) == ["nodejs26.x"]
+    (sdk,) = manifest["sdks"].values()
+    assert set(sdk) >= {"@aws-sdk/client-s3", "@aws-sdk/lib-dynamodb"}
+    assert (asyncio.run(catalog.resolve("nodejs26.x")).mounts[1].source / "node_modules/@aws-sdk/client-s3").is_dir()
+
+
+def test_without_npm_a_node_runtime_works_and_the_reason_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program(tmp_path / "path/node", "v22.1.0")
+    made, catalog = installer(tmp_path, tmp_path / "path")
+    tools = tmp_path / "tools"
+    program(tools / "npm", "").write_text("#!/bin/sh\necho 'no registry' >&2; exit 1\n")
+    monkeypatch.setenv("PATH", f"{tools}:/usr/bin:/bin")
+    with pytest.raises(InstallError, match=r"nodejs22.x works, but without the AWS SDK for JavaScript: npm .*\nno registry"):
+        asyncio.run(made.install(["nodejs22.x"], print))
+    assert not list((tmp_path / "runtimes/sdks").iterdir())
+    assert asyncio.run(catalog.resolve("nodejs22.x")).version == "22.1.0"
 
 
 def test_an_interpreter_that_is_not_what_it_should_be_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

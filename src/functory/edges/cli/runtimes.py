@@ -62,7 +62,7 @@ def runtimes(ctx: click.Context, *, as_json: bool) -> None:
             "ready" if status.ready else "-",
             status.version or "-",
             status.deprecated or "-",
-            status.location or status.advice,
+            "; ".join(text for text in (status.location, status.advice) if text),
         )
         for status in found
     ]

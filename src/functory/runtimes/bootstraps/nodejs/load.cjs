@@ -7,6 +7,7 @@ const path = require('node:path');
 const { createRequire } = require('node:module');
 const { pathToFileURL } = require('node:url');
 const { runtimeError } = require('./errors.cjs');
+const { searchNodePath } = require('./esm_paths.cjs');
 const { HttpResponseStream } = require('./stream.cjs');
 
 const STREAMING = Symbol.for('aws.lambda.runtime.handler.streaming');
@@ -66,7 +67,9 @@ async function importModule(base, root, name, folder, isModern) {
   for (const extension of ['', '.js', '.mjs', '.cjs']) {
     const file = base + extension;
     if (!fs.existsSync(file)) continue;
-    const loaded = isEsm(file, extension) ? await import(pathToFileURL(file).href) : userRequire(file);
+    const isModule = isEsm(file, extension);
+    searchNodePath(isModule);
+    const loaded = isModule ? await import(pathToFileURL(file).href) : userRequire(file);
     if (loaded) return loaded;
   }
   return userRequire(userRequire.resolve(name, { paths: [root, path.join(root, folder)] }));

@@ -10,6 +10,7 @@ const path = require('node:path');
 const { RuntimeClient } = require('./client.cjs');
 const { loadHandler } = require('./load.cjs');
 const { Loop, whenDrained } = require('./loop.cjs');
+const { SdkStash } = require('./sdk_stash.cjs');
 
 const CHUNK_BYTES = 65536;
 const ROUNDS = 3;
@@ -61,12 +62,15 @@ function receive(channel) {
 /** Wait, then go on as if the process had been started for this function. */
 async function wait(channel, isModern) {
   await rehearse(isModern);
+  const sdk = new SdkStash();
+  sdk.fill();
   const orders = receive(channel);
   // What the OCI runtime and the shell have added stays, and what is so already: to set TZ makes Node.js read time zones anew.
   for (const name of orders.started_with) if (orders.env[name] === undefined) delete process.env[name];
   for (const [name, value] of Object.entries(orders.env)) if (process.env[name] !== value) process.env[name] = value;
   process.chdir(orders.cwd);
-  for (const file of ['standby.cjs', 'rehearsal.cjs']) delete require.cache[path.join(__dirname, file)];
+  sdk.offer();
+  for (const file of ['standby.cjs', 'rehearsal.cjs', 'sdk_stash.cjs']) delete require.cache[path.join(__dirname, file)];
 }
 
 module.exports = { wait };
