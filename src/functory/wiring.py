@@ -15,8 +15,8 @@ import secrets
 import signal
 import socket
 import time
-from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,7 @@ from functory.core.functions.model import FunctionVersion
 from functory.core.invocations.invoker import Invocations
 from functory.core.invocations.streams import Streams
 from functory.core.targets.registry import Targets
+from functory.edges.aws_api.bootstrap import BootstrapRoute
 from functory.edges.aws_api.invoke import InvokeRoute
 from functory.edges.aws_api.own import NodeRoutes
 from functory.edges.aws_api.pipeline import Pipeline
@@ -107,6 +108,30 @@ def run_node(settings: Settings, ready: Callable[[ReadyInfo], None]) -> int:
     _raise_file_limit()
     uvloop.run(_run(settings, ready))
     return 0
+
+
+def bootstrap(settings: Settings, wish: Mapping[str, Any]) -> dict[str, Any]:
+    """Make an administrator in a data folder that no node uses.
+
+    Args:
+        settings: ``node.data_dir`` is absolute and exists.
+        wish: ``account_id`` (empty: the default account), ``user_name``, ``force``.
+
+    Raises:
+        FunctoryError: it was refused, or the folder is in use.
+    """
+
+    async def make() -> dict[str, Any]:
+        folder = Path(settings.node.data_dir)
+        store = await SqliteStore.open(folder / "functory.db")
+        try:
+            iam = IamService(store, SystemClock(), SystemIds(), _secret(folder / "secret"))
+            account_id = wish["account_id"] or settings.node.default_account
+            return asdict(await iam.make_administrator(account_id, wish["user_name"], force=wish["force"]))
+        finally:
+            await store.close()
+
+    return asyncio.run(make())
 
 
 async def _run(settings: Settings, ready: Callable[[ReadyInfo], None]) -> None:
@@ -214,8 +239,9 @@ async def node(settings: Settings) -> AsyncIterator[ReadyInfo]:
                 "standbys": environments.standbys.counts(),
             }
 
-        own = NodeRoutes(health, lambda_.links, blobs, clock)
         iam = IamService(store, clock, ids, secret)
+        administrators = BootstrapRoute(iam.make_administrator, secret, settings.node.default_account, clock)
+        own = NodeRoutes(health, lambda_.links, blobs, clock, administrators)
         calls = Calls([lambda_, logs, iam])
         api.attach(Pipeline(calls, InvokeRoute(lambda_.invoke_api, clock, ids), own, ids, settings.node))
         url = await api.listen(listener)

@@ -178,6 +178,10 @@ class World:
     settings: Settings | None = None
     endpoints: list[Endpoint] = field(default_factory=list)
     urls: list[str] = field(default_factory=list)
+    posted: list[tuple[str, bytes, Mapping[str, str]]] = field(default_factory=list)
+    posts_answer: tuple[int, dict[str, Any]] | OSError = (200, {})
+    wishes: list[tuple[Settings, Mapping[str, Any]]] = field(default_factory=list)
+    administrator: dict[str, Any] = field(default_factory=dict)
     while_ready: Callable[[], int] = lambda: 0
     on_wait: Callable[[], None] = lambda: None
 
@@ -187,6 +191,8 @@ class World:
             run_node=self._run_node,
             client=self._client,
             get_json=self._get_json,
+            post_json=self._post_json,
+            bootstrap=self._bootstrap,
             catalog=self._machine,
             installer=self._machine,
             sandbox_checks=lambda _: self.checks,
@@ -208,6 +214,16 @@ class World:
         if isinstance(self.health, Exception):
             raise self.health
         return self.health
+
+    def _post_json(self, url: str, body: bytes, headers: Mapping[str, str], timeout_s: float) -> tuple[int, dict[str, Any]]:
+        self.posted.append((url, body, headers))
+        if isinstance(self.posts_answer, OSError):
+            raise self.posts_answer
+        return self.posts_answer
+
+    def _bootstrap(self, settings: Settings, wish: Mapping[str, Any]) -> dict[str, Any]:
+        self.wishes.append((settings, wish))
+        return self.administrator
 
     def _machine(self, settings: RuntimeSettings) -> FakeCatalog:
         return self.catalog

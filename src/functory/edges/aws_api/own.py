@@ -1,4 +1,4 @@
-"""The node's own paths: ``/_functory/health`` and links to function code.
+"""The node's own paths: ``/_functory/health``, links to function code, and the first administrator.
 
 They are for the CLI, load balancers and AWS tools that download code; none is an AWS operation.
 """
@@ -11,6 +11,8 @@ from typing import Any, Protocol
 import msgspec
 
 from functory.aws.http import HttpRequest, HttpResponse
+from functory.edges.aws_api import bootstrap
+from functory.edges.aws_api.bootstrap import BootstrapRoute
 from functory.kernel.clock import Clock
 from functory.store.port import Blobs
 
@@ -29,14 +31,24 @@ class NodeRoutes:
         health: gives the health document.
     """
 
-    def __init__(self, health: Callable[[], dict[str, Any]], links: Links, blobs: Blobs, clock: Clock) -> None:
+    def __init__(
+        self,
+        health: Callable[[], dict[str, Any]],
+        links: Links,
+        blobs: Blobs,
+        clock: Clock,
+        first_administrator: BootstrapRoute,
+    ) -> None:
         self._health = health
+        self._first_administrator = first_administrator
         self._links = links
         self._blobs = blobs
         self._clock = clock
 
     async def answer(self, request: HttpRequest) -> HttpResponse:
         """Answer one request of the node's own paths."""
+        if request.method == "POST" and request.path == bootstrap.PATH:
+            return await self._first_administrator.answer(request)
         if request.method not in {"GET", "HEAD"}:
             return HttpResponse(405)
         if request.path == "/_functory/health":

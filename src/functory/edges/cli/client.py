@@ -126,21 +126,36 @@ def get_json(url: str, timeout_s: float) -> dict[str, Any]:
         OSError: nothing answers.
         ValueError: what answers is no JSON object.
     """
+    return _exchange(url, None, {}, timeout_s)[1]
+
+
+def post_json(url: str, body: bytes, headers: Mapping[str, str], timeout_s: float) -> tuple[int, dict[str, Any]]:
+    """The status and the JSON object that a POST of JSON is answered with.
+
+    Raises:
+        OSError: nothing answers.
+        ValueError: what answers is no JSON object.
+    """
+    return _exchange(url, body, {**headers, "Content-Type": "application/json"}, timeout_s)
+
+
+def _exchange(url: str, body: bytes | None, headers: Mapping[str, str], timeout_s: float) -> tuple[int, dict[str, Any]]:
     import http.client
     import urllib.error
     import urllib.request
 
     host = urlsplit(url).hostname or ""
     handlers = [urllib.request.ProxyHandler({})] if is_loopback(host) else []
+    request = urllib.request.Request(url, body, dict(headers))  # noqa: S310  http or https: see `resolve`
     try:
-        with urllib.request.build_opener(*handlers).open(url, timeout=timeout_s) as response:
-            body = response.read()
+        with urllib.request.build_opener(*handlers).open(request, timeout=timeout_s) as response:
+            status, answer = response.status, response.read()
     except urllib.error.HTTPError as error:
         with error:
-            body = error.read()
+            status, answer = error.code, error.read()
     except http.client.HTTPException as error:
         raise ValueError(f"no HTTP: {error!r}") from error
-    value = json.loads(body)
+    value = json.loads(answer)
     if not isinstance(value, dict):
         raise ValueError("not a JSON object")
-    return value
+    return status, value

@@ -36,6 +36,10 @@ RunNode = Callable[["Settings", Callable[[ReadyInfo], None]], int]
 """Run a node until it is told to stop; returns its exit code. Calls the second argument once, when it takes requests."""
 
 
+Bootstrap = Callable[["Settings", Mapping[str, Any]], dict[str, Any]]
+"""Make an administrator in a data folder that no node uses: ``account_id``, ``user_name``, ``force`` -> what was made."""
+
+
 def _run_node(settings: Settings, ready: Callable[[ReadyInfo], None]) -> int:
     run = cast("RunNode", importlib.import_module("functory.wiring").run_node)
     return run(settings, ready)
@@ -51,6 +55,17 @@ def _get_json(url: str, timeout_s: float) -> dict[str, Any]:
     from functory.edges.cli.client import get_json
 
     return get_json(url, timeout_s)
+
+
+def _post_json(url: str, body: bytes, headers: Mapping[str, str], timeout_s: float) -> tuple[int, dict[str, Any]]:
+    from functory.edges.cli.client import post_json
+
+    return post_json(url, body, headers, timeout_s)
+
+
+def _bootstrap(settings: Settings, wish: Mapping[str, Any]) -> dict[str, Any]:
+    make = cast("Bootstrap", importlib.import_module("functory.wiring").bootstrap)
+    return make(settings, wish)
 
 
 def _catalog(settings: RuntimeSettings) -> Any:
@@ -76,6 +91,8 @@ class Outside:
         run_node: see `RunNode`.
         client: an AWS client of a service at an endpoint.
         get_json: body of a GET as an object; raises ``OSError`` when nothing answers, ``ValueError`` when it is no JSON.
+        post_json: status and body of a POST as an object; raises as ``get_json`` does.
+        bootstrap: see `Bootstrap`.
         catalog: the runtime catalogue of a settings section.
         installer: what makes runtimes ready, of the same section.
         sandbox_checks: what isolation has to say to ``doctor``.
@@ -87,6 +104,8 @@ class Outside:
     run_node: RunNode = _run_node
     client: Callable[[str, Endpoint], Any] = _client
     get_json: Callable[[str, float], dict[str, Any]] = _get_json
+    post_json: Callable[[str, bytes, Mapping[str, str], float], tuple[int, dict[str, Any]]] = _post_json
+    bootstrap: Bootstrap = _bootstrap
     catalog: Callable[[RuntimeSettings], Any] = _catalog
     installer: Callable[[RuntimeSettings], Any] = _installer
     sandbox_checks: Callable[[SandboxSettings], Iterable[Any]] = _sandbox_checks

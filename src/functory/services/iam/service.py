@@ -25,6 +25,7 @@ from functory.services.iam import (
     tags,
     users,
 )
+from functory.services.iam.bootstrap import Administrator, make_administrator
 from functory.services.iam.cipher import Cipher
 from functory.services.iam.directory import Directory
 from functory.services.iam.room import Room
@@ -150,3 +151,7 @@ class IamService:
         self.identities = Directory(store, cipher)
         self._room = Room(store, clock, ids, cipher, self.identities)
         self.operations: Mapping[str, Operation] = {name: partial(call, self._room) for name, call in OPERATIONS.items()}
+
+    async def make_administrator(self, account_id: str, user_name: str, *, force: bool) -> Administrator:
+        """See `functory.services.iam.bootstrap.make_administrator`."""
+        return await make_administrator(self._room, account_id, user_name, force=force)
