@@ -243,7 +243,7 @@ async def node(settings: Settings) -> AsyncIterator[ReadyInfo]:
         administrators = BootstrapRoute(iam.make_administrator, secret, settings.node.default_account, clock)
         own = NodeRoutes(health, lambda_.links, blobs, clock, administrators)
         calls = Calls([lambda_, logs, iam])
-        api.attach(Pipeline(calls, InvokeRoute(lambda_.invoke_api, clock, ids), own, ids, settings.node))
+        api.attach(Pipeline(calls, InvokeRoute(lambda_.invoke_api), own, ids, settings.node))
         url = await api.listen(listener)
         stack.push_async_callback(api.stop_listening, GRACE_S)
         log.get("wiring").info("node_ready", url=url, driver=_describe(driver), data_dir=str(folder))

@@ -46,12 +46,16 @@ class Route:
         secondary: the additional version of a weighted alias.
         weight: share of `secondary`, 0..1.
         terms: for asynchronous events sent to this qualifier.
+        lineage: what stands for the function in chains of invocations (`core.invocations.lineage`).
+        may_loop: whether recursive loops are left alone.
     """
 
     primary: Candidate
     secondary: Candidate | None = None
     weight: float = 0.0
     terms: AsyncTerms = DEFAULT_TERMS
+    lineage: str = ""
+    may_loop: bool = False
 
     def choose(self, fraction: float) -> Candidate:
         """The version for one request; ``fraction`` is uniform in [0, 1)."""

@@ -7,9 +7,6 @@ from typing import Protocol
 
 from functory.aws.http import HttpRequest, HttpResponse
 from functory.core.calls import CallContext
-from functory.core.invocations.trace import new_trace_id
-from functory.kernel.clock import Clock
-from functory.kernel.ids import Ids
 
 
 class InvokeAnswer(Protocol):
@@ -50,15 +47,12 @@ class InvokeService(Protocol):
 class InvokeRoute:
     """Implements ``pipeline.InvokeEntry``."""
 
-    def __init__(self, service: InvokeService, clock: Clock, ids: Ids) -> None:
+    def __init__(self, service: InvokeService) -> None:
         self._service = service
-        self._clock = clock
-        self._ids = ids
 
     async def answer(self, ctx: CallContext, request: HttpRequest, function_name: str) -> HttpResponse:
         """See ``pipeline.InvokeEntry``."""
         get = request.headers.get
-        trace_id = get("x-amzn-trace-id") or new_trace_id(self._clock.epoch_s(), self._ids)
         qualifier = urllib.parse.parse_qs(request.query).get("Qualifier", [""])[0] if request.query else ""
         answer = await self._service.invoke(
             ctx,
@@ -68,11 +62,10 @@ class InvokeRoute:
             log_type=get("x-amz-log-type") or "None",
             client_context_b64=get("x-amz-client-context", ""),
             payload=request.body,
-            trace_id=trace_id,
+            trace_id=get("x-amzn-trace-id", ""),
             tenant_id=get("x-amz-tenant-id", ""),
             durable_execution_name=get("x-amz-durable-execution-name", ""),
         )
         headers = answer.headers()
         headers.append(("x-amzn-RequestId", ctx.request_id))
-        headers.append(("X-Amzn-Trace-Id", trace_id))
         return HttpResponse(answer.status, headers, answer.payload)

@@ -26,6 +26,9 @@ from functory.services.lambda_.ports import AsyncEvent
 ZERO_RESERVED = "ZeroReservedConcurrency"
 """AWS: events of a function whose reserved concurrency is 0 are given up at once, whatever retries they have left."""
 
+RECURSIVE = "RecursiveInvocation"
+"""An event that goes round in a loop. AWS: documents no word for it."""
+
 _log = log.get("services.lambda")
 
 
@@ -76,6 +79,8 @@ class AsyncDeliveryTarget:
             return _dropped(event, Drop("FunctionGone"))
         if attempt.kind is AttemptKind.STOPPED:
             return await self._given_up(delivery, event, ZERO_RESERVED, attempt)
+        if attempt.kind is AttemptKind.RECURSIVE:
+            return await self._given_up(delivery, event, RECURSIVE, attempt)
         terms = await self._target.terms(event)
         decision = decide_async_retry(
             self._clock.epoch_s(),
@@ -118,7 +123,8 @@ class AsyncDeliveryTarget:
         try:
             if target is None:
                 raise TargetError("this node does not have its service")
-            return (target.delivery(arn, Notice(record, ref.arn, event.trace_id)),)
+            trace_id = (attempt.trace_id if attempt is not None else "") or event.trace_id
+            return (target.delivery(arn, Notice(record, ref.arn, trace_id)),)
         except TargetError as error:
             _log.warning("destination_not_told", function=event.name, destination=arn, reason=str(error))
             return ()

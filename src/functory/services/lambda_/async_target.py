@@ -16,6 +16,7 @@ from functory.core.functions.model import LATEST
 from functory.core.functions.names import FunctionRef
 from functory.core.functions.routes import Readiness
 from functory.core.functions.terms import DEFAULT_TERMS, AsyncTerms
+from functory.core.invocations.lineage import next_trip
 from functory.core.invocations.outcome import Invocation, Outcome, OutcomeKind
 from functory.core.invocations.port import Invoker
 from functory.kernel.ids import Ids
@@ -37,6 +38,8 @@ class AttemptKind(Enum):
     """Our fault or not ready: nothing ran, retried until the event is too old."""
     STOPPED = "stopped"
     """The function has reserved no concurrency at all: nothing ran, and nothing will; the event is dropped."""
+    RECURSIVE = "recursive"
+    """The event goes round in a loop: nothing ran, and nothing will; the event is dropped."""
     GONE = "gone"
     """Function, version or alias no longer exists: the event is dropped."""
 
@@ -50,12 +53,14 @@ class Attempt:
         error: what went wrong, for people; ``""`` for success.
         function_arn: the version that was tried, qualified with its number or ``$LATEST``; ``""`` when there was none.
         outcome: of the function when it ran, for destinations.
+        trace_id: trace header value that the function had when it ran.
     """
 
     kind: AttemptKind
     error: str = ""
     function_arn: str = ""
     outcome: Outcome | None = None
+    trace_id: str = ""
 
 
 class AsyncTarget:
@@ -96,12 +101,15 @@ class AsyncTarget:
             return Attempt(AttemptKind.SYSTEM_ERROR, f"The function cannot run: {state}", arn)
         if self._reservations.reserved(event.account_id, event.region, event.name) == 0:
             return Attempt(AttemptKind.STOPPED, "The function has no reserved concurrency.", arn)
-        invocation = Invocation(event.request_id, event.payload, ref.qualified_arn, event.trace_id, is_synchronous=False)
+        trip = next_trip(event.trace_id, route.lineage)
+        if trip.is_loop and not route.may_loop:
+            return Attempt(AttemptKind.RECURSIVE, "The function is part of a recursive loop.", arn)
+        invocation = Invocation(event.request_id, event.payload, ref.qualified_arn, trip.header, is_synchronous=False)
         try:
             outcome = await self._invoker.invoke(candidate.facts, invocation)
         except AwsError as error:
             kind = AttemptKind.THROTTLED if error.code == _THROTTLED else AttemptKind.SYSTEM_ERROR
             return Attempt(kind, error.message, arn)
         if outcome.kind is OutcomeKind.SUCCEEDED:
-            return Attempt(AttemptKind.SUCCEEDED, "", arn, outcome)
-        return Attempt(AttemptKind.FUNCTION_ERROR, outcome.error_type, arn, outcome)
+            return Attempt(AttemptKind.SUCCEEDED, "", arn, outcome, trip.header)
+        return Attempt(AttemptKind.FUNCTION_ERROR, outcome.error_type, arn, outcome, trip.header)

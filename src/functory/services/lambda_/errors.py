@@ -68,6 +68,15 @@ def revision_mismatch(api: str = "GetFunction/GetAlias") -> AwsError:
     )
 
 
+def recursive() -> AwsError:
+    """An invocation that would go on with a recursive loop."""
+    return AwsError(
+        "RecursiveInvocationException",
+        "Lambda has detected your function being invoked in a recursive loop with other AWS resources and stopped your "
+        "function's invocation.",
+    )
+
+
 def access_denied(account_id: str, action: str, arn: str) -> AwsError:
     """Another account's function: nothing grants access across accounts yet."""
     return AwsError(

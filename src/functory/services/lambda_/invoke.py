@@ -22,8 +22,11 @@ from functory.core.functions.catalogue import Functions
 from functory.core.functions.model import LATEST, FunctionVersion
 from functory.core.functions.names import FunctionRef
 from functory.core.functions.routes import Candidate, Readiness, Route
+from functory.core.invocations.lineage import next_trip
 from functory.core.invocations.outcome import Invocation
 from functory.core.invocations.port import Invoker
+from functory.core.invocations.trace import new_trace_id
+from functory.kernel import log
 from functory.kernel.clock import Clock
 from functory.kernel.ids import Ids
 from functory.kernel.limits import ASYNC_REQUEST_BYTES, CLIENT_CONTEXT_BYTES, SYNC_REQUEST_BYTES
@@ -37,6 +40,7 @@ _INVOKE_ASYNC_BYTES = 262_144  # AWS: the deprecated operation kept its old limi
 _TYPES = ("RequestResponse", "Event", "DryRun")
 _LOG_TYPES = ("None", "Tail")
 _ACTION = "lambda:InvokeFunction"
+_log = log.get("services.lambda")
 _syntax = msgspec.json.Decoder(type=msgspec.Raw)  # reads through JSON without making objects of it
 
 
@@ -50,6 +54,7 @@ class InvokeAnswer:
         executed_version: the version that ran, ``""`` when none did.
         function_error: ``""`` for success.
         log_result: base64 of the log's tail, ``""`` when not asked for.
+        trace_id: trace header value that the answer carries.
     """
 
     status: int
@@ -57,6 +62,7 @@ class InvokeAnswer:
     executed_version: str = ""
     function_error: str = ""
     log_result: str = ""
+    trace_id: str = ""
 
     def headers(self) -> list[tuple[str, str]]:
         """The headers of this operation; request id and trace id are the edge's."""
@@ -69,6 +75,8 @@ class InvokeAnswer:
             result.append(("X-Amz-Function-Error", self.function_error))
         if self.log_result:
             result.append(("X-Amz-Log-Result", self.log_result))
+        if self.trace_id:
+            result.append(("X-Amzn-Trace-Id", self.trace_id))
         return result
 
     def members(self) -> dict[str, Any]:
@@ -156,12 +164,14 @@ class InvokeApi:
         route = await self._route(ref)
         payload = _checked_json(payload)
         client_context = _client_context(client_context_b64)
+        trace_id = trace_id or new_trace_id(self._clock.epoch_s(), self._ids)
         if is_event:
             await self._accept(ctx, ref, route, payload, trace_id)
-            return InvokeAnswer(202)
+            return InvokeAnswer(202, trace_id=trace_id)
         if invocation_type == "DryRun":
-            return InvokeAnswer(204)
+            return InvokeAnswer(204, trace_id=trace_id)
         version = await self.ready(ref, route)
+        trace_id = self._traced(ctx, route, trace_id)
         outcome = await self._invoker.invoke(
             version,
             Invocation(
@@ -174,7 +184,7 @@ class InvokeApi:
             ),
         )
         tail = base64.b64encode(outcome.log_tail).decode() if log_type == "Tail" else ""
-        return InvokeAnswer(200, outcome.payload, version.version, outcome.function_error, tail)
+        return InvokeAnswer(200, outcome.payload, version.version, outcome.function_error, tail, trace_id)
 
     async def admit(
         self,
@@ -202,7 +212,7 @@ class InvokeApi:
             request_id=ctx.request_id,
             payload=_checked_json(payload),
             invoked_arn=ref.qualified_arn,
-            trace_id=ctx.trace_id,
+            trace_id=self._traced(ctx, route, ctx.trace_id or new_trace_id(self._clock.epoch_s(), self._ids)),
             client_context=_client_context(client_context_b64),
             want_tail=want_tail,
         )
@@ -229,7 +239,8 @@ class InvokeApi:
         _check_size(payload, _INVOKE_ASYNC_BYTES)
         ref = names.resolve(ctx, params["FunctionName"], action=_ACTION)
         route = await self._route(ref)
-        await self._accept(ctx, ref, route, _checked_json(payload), "")
+        trace_id = new_trace_id(self._clock.epoch_s(), self._ids)
+        await self._accept(ctx, ref, route, _checked_json(payload), trace_id)
         return {"Status": 202}
 
     async def _route(self, ref: FunctionRef) -> Route:
@@ -255,6 +266,18 @@ class InvokeApi:
                 raise errors.not_found(ref.qualified_arn)
             candidate = settled.choose(self._ids.fraction())
         return _need_facts(candidate)
+
+    def _traced(self, ctx: CallContext, route: Route, trace_id: str) -> str:
+        """The trace header that the function gets: the caller's after one more trip.
+
+        Raises:
+            AwsError: the call would go on with a recursive loop.
+        """
+        trip = next_trip(trace_id, route.lineage)
+        if trip.is_loop and not route.may_loop:
+            _log.warning("recursive_invocation_refused", request_id=ctx.request_id)
+            raise errors.recursive()
+        return trip.header
 
     async def _accept(self, ctx: CallContext, ref: FunctionRef, route: Route, payload: bytes, trace_id: str) -> None:
         if route.primary.readiness is Readiness.FAILED:

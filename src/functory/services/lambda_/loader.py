@@ -10,6 +10,8 @@ from functory.core.functions.isolation import asked_for
 from functory.core.functions.model import LATEST
 from functory.core.functions.names import is_version_number
 from functory.core.functions.routes import Candidate, Route
+from functory.core.functions.terms import DEFAULT_TERMS
+from functory.core.invocations.lineage import resource_id
 from functory.services.lambda_ import event_invoke_rows, rows
 from functory.store.port import Store
 
@@ -29,8 +31,13 @@ def _route(conn: Connection, key: rows.Key, qualifier: str) -> Route | None:
     route = _versions(conn, key, qualifier)
     if route is None:
         return None
-    config = event_invoke_rows.get_config(conn, key, qualifier)
-    return replace(route, terms=config.terms) if config is not None else route
+    function, config = rows.get_function(conn, key), event_invoke_rows.get_config(conn, key, qualifier)
+    return replace(
+        route,
+        terms=config.terms if config is not None else DEFAULT_TERMS,
+        lineage=resource_id("arn:aws:lambda:{1}:{0}:function:{2}".format(*key)),
+        may_loop=function is not None and function.recursive_loop == "Allow",
+    )
 
 
 def _versions(conn: Connection, key: rows.Key, qualifier: str) -> Route | None:

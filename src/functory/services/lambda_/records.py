@@ -107,7 +107,7 @@ class Code(msgspec.Struct, frozen=True):
 
 
 class FunctionRecord(msgspec.Struct, frozen=True):
-    """A function apart from its versions; ``reserved_concurrency`` is None without a reservation."""
+    """A function apart from its versions; ``reserved_concurrency`` and ``recursive_loop`` are None where nothing was set."""
 
     account_id: str
     region: str
@@ -116,6 +116,7 @@ class FunctionRecord(msgspec.Struct, frozen=True):
     published_version: str = ""
     published_digest: str = ""
     reserved_concurrency: int | None = None
+    recursive_loop: str | None = None
 
 
 class AliasRecord(msgspec.Struct, frozen=True):

@@ -79,6 +79,7 @@ def _function_record(row: Any) -> FunctionRecord:
         row.published_version,
         row.published_digest,
         row.reserved_concurrency,
+        row.recursive_loop,
     )
 
 

@@ -39,6 +39,7 @@ from functory.services.lambda_.policies import PoliciesApi
 from functory.services.lambda_.policy_cache import FunctionPolicies
 from functory.services.lambda_.ports import AsyncEvents, Isolations, Reservations
 from functory.services.lambda_.prepare import Preparer
+from functory.services.lambda_.recursion import RecursionApi
 from functory.services.lambda_.room import Room
 from functory.services.lambda_.rules import ARCHITECTURES
 from functory.services.lambda_.sweep import EVERY_S, Sweeper
@@ -149,6 +150,7 @@ class LambdaService:
 def _table(room: Room, invoke: InvokeApi, invoke_stream: InvokeStreamApi) -> dict[str, Operation]:
     functions, versions, aliases = FunctionsApi(room), VersionsApi(room), AliasesApi(room)
     concurrency, policies, events = ConcurrencyApi(room), PoliciesApi(room), EventInvokeApi(room)
+    recursion = RecursionApi(room)
     configuration, tags, layers = ConfigurationApi(room), TagsApi(room), LayersApi(room)
     return {
         "AddLayerVersionPermission": layers.add_layer_version_permission,
@@ -168,6 +170,7 @@ def _table(room: Room, invoke: InvokeApi, invoke_stream: InvokeStreamApi) -> dic
         "GetFunctionConcurrency": concurrency.get_function_concurrency,
         "GetFunctionConfiguration": configuration.get_function_configuration,
         "GetFunctionEventInvokeConfig": events.get_function_event_invoke_config,
+        "GetFunctionRecursionConfig": recursion.get_function_recursion_config,
         "GetLayerVersion": layers.get_layer_version,
         "GetLayerVersionByArn": layers.get_layer_version_by_arn,
         "GetLayerVersionPolicy": layers.get_layer_version_policy,
@@ -187,6 +190,7 @@ def _table(room: Room, invoke: InvokeApi, invoke_stream: InvokeStreamApi) -> dic
         "PublishVersion": versions.publish_version,
         "PutFunctionConcurrency": concurrency.put_function_concurrency,
         "PutFunctionEventInvokeConfig": events.put_function_event_invoke_config,
+        "PutFunctionRecursionConfig": recursion.put_function_recursion_config,
         "PutResourcePolicy": policies.put_resource_policy,
         "RemoveLayerVersionPermission": layers.remove_layer_version_permission,
         "RemovePermission": policies.remove_permission,

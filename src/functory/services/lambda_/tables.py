@@ -38,6 +38,7 @@ FUNCTIONS = Table(
     Column("published_version", String(20), nullable=False),  # "" when nothing was published
     Column("published_digest", String(64), nullable=False),  # of $LATEST when that version was published
     Column("reserved_concurrency", Integer, nullable=True),
+    Column("recursive_loop", String(16), nullable=True),  # null: Terminate
 )
 
 VERSION_COUNTERS = Table(

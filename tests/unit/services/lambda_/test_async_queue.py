@@ -9,6 +9,7 @@ import pytest
 
 from functory.aws.errors import AwsError
 from functory.core.deliveries.port import Decision, Delivery, Done, Drop, ErrorKind, NewDelivery, RetryAt, Tally
+from functory.core.invocations.lineage import resource_id
 from functory.core.invocations.outcome import Outcome, OutcomeKind
 from functory.services.lambda_.async_events import KIND, to_delivery, to_event
 from functory.services.lambda_.async_queue import AsyncDeliveryTarget, AsyncQueue
@@ -42,7 +43,7 @@ def told(decision: Decision) -> tuple[str, dict[str, Any]]:
     (new,) = decision.then
     assert new.target_kind == KIND
     event = as_event(new)
-    assert (event.account_id, event.region, event.trace_id) == (ACCOUNT, REGION, "Root=1")
+    assert (event.account_id, event.region, event.trace_id.partition(";")[0]) == (ACCOUNT, REGION, "Root=1")
     assert event.request_id != REQUEST_ID
     record: dict[str, Any] = json.loads(new.payload)
     return event.name, record
@@ -169,6 +170,27 @@ def test_a_qualifier_has_its_own_configuration(tmp_path: Path) -> None:
         assert (name, as_event(decision.then[0]).qualifier) == ("one", "live")
         assert record["requestContext"]["functionArn"] == arn("f", "1")
         assert record["responseContext"]["executedVersion"] == "1"
+
+    run(tmp_path, scenario)
+
+
+LOOP = f"Root=1;Lineage=1:{resource_id(arn())}:15"
+
+
+def test_a_loop_is_ended_and_told_unless_it_is_allowed(tmp_path: Path) -> None:
+    async def scenario(house: House) -> None:
+        await configure(house)
+        due = delivery(house)
+        due = replace(due, attributes={**due.attributes, "trace_id": LOOP})
+        decision = await target(house).deliver(due)
+        assert isinstance(decision, Drop)
+        assert as_event(decision.then[0]).name == "bad"
+        assert json.loads(decision.then[0].payload)["requestContext"]["condition"] == "RecursiveInvocation"
+        assert house.invoker.calls == []
+        await house.call("PutFunctionRecursionConfig", FunctionName="f", RecursiveLoop="Allow")
+        after = await target(house).deliver(due)
+        assert isinstance(after, Done)
+        assert as_event(after.then[0]).trace_id == LOOP.replace(":15", ":16")
 
     run(tmp_path, scenario)
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from functory.aws.errors import AwsError
 from functory.core.functions.terms import AsyncTerms
+from functory.core.invocations.lineage import resource_id
 from functory.core.invocations.outcome import Outcome, OutcomeKind
 from functory.services.lambda_.async_target import Attempt, AttemptKind
 from functory.services.lambda_.ports import AsyncEvent
@@ -24,7 +25,8 @@ def test_an_attempt_runs_the_function_under_the_events_request_id(tmp_path: Path
         result = await attempt(house)
         assert (result.kind, result.error, result.function_arn) == (AttemptKind.SUCCEEDED, "", arn("f", "$LATEST"))
         _, invocation = house.invoker.calls[-1]
-        assert (invocation.request_id, invocation.payload, invocation.trace_id) == (REQUEST_ID, b"[1]", "Root=1")
+        assert (invocation.request_id, invocation.payload) == (REQUEST_ID, b"[1]")
+        assert invocation.trace_id == f"Root=1;Lineage=1:{resource_id(arn())}:0"
         assert invocation.invoked_arn == arn()
         assert await house.service.async_target.terms(event()) == AsyncTerms(2, 21_600, "", "")
 

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from functory.aws.errors import AwsError
+from functory.core.invocations.lineage import resource_id
 from functory.core.invocations.outcome import Outcome, OutcomeKind
 from functory.services.lambda_.invoke import InvokeAnswer, _checked_json
 from functory.services.lambda_.ports import AsyncEvent
@@ -22,17 +23,19 @@ def test_a_synchronous_call_answers_what_the_function_answered(tmp_path: Path) -
         answer = await house.service.invoke_api.invoke(
             house.ctx, "f", "1", log_type="Tail", payload=b'{"a":1}', trace_id="Root=1-2-3"
         )
-        assert answer == InvokeAnswer(200, b'{"a":1}', "1", "", base64.b64encode(b"REPORT\n").decode())
+        traced = f"Root=1-2-3;Lineage=1:{resource_id(arn())}:0"
+        assert answer == InvokeAnswer(200, b'{"a":1}', "1", "", base64.b64encode(b"REPORT\n").decode(), traced)
         assert answer.headers() == [
             ("Content-Type", "application/json"),
             ("X-Amz-Executed-Version", "1"),
             ("X-Amz-Log-Result", "UkVQT1JUCg=="),
+            ("X-Amzn-Trace-Id", traced),
         ]
         version, invocation = house.invoker.calls[-1]
         assert (version.version, version.name, version.region) == ("1", "f", "eu-central-1")
         assert invocation.request_id == REQUEST_ID
         assert invocation.invoked_arn == arn("f", "1")
-        assert invocation.trace_id == "Root=1-2-3"
+        assert invocation.trace_id == traced
         assert invocation.want_tail
 
     run(tmp_path, scenario)
@@ -143,7 +146,7 @@ def test_an_event_is_kept_before_it_is_answered(tmp_path: Path) -> None:
         answer = await house.service.invoke_api.invoke(
             house.ctx, "f", "live", invocation_type="Event", payload=b"[1]", trace_id="Root=1"
         )
-        assert (answer, answer.headers()) == (InvokeAnswer(202), [])
+        assert (answer, answer.headers()) == (InvokeAnswer(202, trace_id="Root=1"), [("X-Amzn-Trace-Id", "Root=1")])
         assert house.events.accepted == [
             AsyncEvent(REQUEST_ID, "123456789012", "eu-central-1", "f", "live", b"[1]", "Root=1", house.clock.epoch_s())
         ]
