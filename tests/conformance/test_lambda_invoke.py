@@ -155,12 +155,7 @@ def test_a_function_that_takes_too_long_is_ended(aws_lambda: Any, make: Callable
     ("source", "error_type", "text"),
     [
         ("import os\ndef handler(event, context):\n    os._exit(1)\n", "Runtime.ExitError", "exit status 1"),
-        pytest.param(
-            "import os\ndef handler(event, context):\n    os.kill(os.getpid(), 9)\n",
-            "Runtime.ExitError",
-            "signal: killed",
-            marks=pytest.mark.xfail(reason="the first process of a process namespace cannot kill itself"),
-        ),
+        ("import os\ndef handler(event, context):\n    os.kill(os.getpid(), 9)\n", "Runtime.ExitError", "signal: killed"),
     ],
     ids=["exit", "kill"],
 )

@@ -50,6 +50,7 @@ class Place:
         limits_swap: whether the kernel can limit swap (version 1 may be built without; the runtimes then refuse the value).
         user_namespace: whether the process gets one, with the ids from ``first_id`` on.
         extra_memory_mib: what the runtime itself uses of the memory limit.
+        first: what stands in front of the command: the first process, which starts it; empty when it is the first itself.
     """
 
     root: Path
@@ -64,6 +65,12 @@ class Place:
     limits_swap: bool = True
     user_namespace: bool = True
     extra_memory_mib: int = 0
+    first: tuple[str, ...] = ()
+
+    @property
+    def own_processes(self) -> int:
+        """How many processes are not the function's."""
+        return 1 if self.first else 0
 
 
 def config(spec: SandboxSpec, command: Command, place: Place) -> dict[str, Any]:
@@ -85,7 +92,7 @@ def config(spec: SandboxSpec, command: Command, place: Place) -> dict[str, Any]:
         "root": {"path": str(place.root), "readonly": True},
         "hostname": HOSTNAME,
         "mounts": _mounts(spec.mounts, place),
-        "process": _process(spec, command),
+        "process": _process(spec, command, place),
         "linux": linux,
     }
 
@@ -119,11 +126,11 @@ def _bind(source: Path, target: str, *options: str) -> dict[str, Any]:
     return {"destination": target, "type": "bind", "source": str(source), "options": ["rbind", "nosuid", *options]}
 
 
-def _process(spec: SandboxSpec, command: Command) -> dict[str, Any]:
+def _process(spec: SandboxSpec, command: Command, place: Place) -> dict[str, Any]:
     return {
         "terminal": False,
         "user": {"uid": UID, "gid": GID},
-        "args": list(command.argv),
+        "args": [*place.first, *command.argv],
         "env": [f"{name}={value}" for name, value in command.env.items()],
         "cwd": command.cwd,
         "capabilities": _NO_CAPABILITIES,
@@ -131,7 +138,7 @@ def _process(spec: SandboxSpec, command: Command) -> dict[str, Any]:
         "oomScoreAdj": OOM_SCORE,
         "rlimits": [
             _rlimit("RLIMIT_NOFILE", spec.limits.open_files),
-            _rlimit("RLIMIT_NPROC", spec.limits.processes),
+            _rlimit("RLIMIT_NPROC", spec.limits.processes + place.own_processes),
             _rlimit("RLIMIT_CORE", 0),
         ],
     }
@@ -148,5 +155,5 @@ def _resources(spec: SandboxSpec, place: Place) -> dict[str, Any]:
     return {
         "memory": {"limit": memory, **swap},
         "cpu": {"quota": cpu_quota_us(spec.limits.vcpu), "period": CPU_PERIOD_US, **shares},
-        "pids": {"limit": spec.limits.processes},
+        "pids": {"limit": spec.limits.processes + place.own_processes},
     }

@@ -20,6 +20,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from functory.sandbox import linux
+from functory.sandbox.first_process import FOLDER, PATH
 from functory.sandbox.mounts import STANDARD_TARGETS
 from functory.sandbox.network import ADDRESS
 from functory.sandbox.oci_spec import GID, HOSTNAME, UID
@@ -61,15 +62,28 @@ class RootTemplates:
         folder: an empty folder that every user may traverse; the tmpfs is mounted there.
         host: the host's root; a temporary folder in tests.
         etc_files: texts of files of ``/etc`` that replace `ETC_FILES`.
+        first_process: the program at `functory.sandbox.first_process.PATH`.
     """
 
-    def __init__(self, folder: Path, host: Path = Path("/"), etc_files: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        host: Path = Path("/"),
+        etc_files: Mapping[str, str] | None = None,
+        first_process: bytes | None = None,
+    ) -> None:
+        self._first_process = first_process
         self._etc_files = ETC_FILES | dict(etc_files or {})
         self.folder = folder
         self._host = host
         self._making = threading.Lock()
         self._images: set[Path] = set()
         self.notes: tuple[str, ...] = ()
+
+    @property
+    def has_first_process(self) -> bool:
+        """Whether commands are started by `functory.sandbox.first_process`."""
+        return self._first_process is not None
 
     @property
     def dev(self) -> Path:
@@ -143,6 +157,10 @@ class RootTemplates:
                 self._images.add(root)
         return root
 
+    def first_process(self) -> tuple[Mount, ...]:
+        """The folder of the first process, for a container image; nothing where it is not used."""
+        return (Mount(self.root_for(()) / FOLDER.strip("/"), FOLDER),) if self._first_process else ()
+
     def network_files(self) -> tuple[Mount, ...]:
         """Files of ours that an image's own give way to. Nothing is mounted *in* the image: it could not be removed then."""
         return tuple(Mount(self.root_for(()) / name, f"/{name}") for name in _NETWORK_FILES)
@@ -163,6 +181,10 @@ class RootTemplates:
             _make_folder(building, target)
         for name in _MERGED:
             self._merge(building, name)
+        if self._first_process is not None:
+            _make_folder(building, FOLDER)
+            (building / PATH.strip("/")).write_bytes(self._first_process)
+            (building / PATH.strip("/")).chmod(0o755)
         _make_etc(building / "etc", self._host / "etc", self._etc_files)
         self._bind_system(building)
         building.rename(root)

@@ -215,6 +215,59 @@ def test_terminate_lets_the_process_end_by_itself(run: Callable[[Work], None]) -
     run(work)
 
 
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGABRT])
+def test_a_process_can_end_itself_by_a_signal(run: Callable[[Work], None], number: signal.Signals) -> None:
+    async def work(driver: SandboxDriver) -> None:
+        async with prepared(driver) as sandbox:
+            seen = await launch(sandbox, BASH, "-c", f"kill -{number.value} $$; echo survived")
+            told = await finish(sandbox)
+            as_shell = sandbox.telemetry_fd is None  # gVisor that passes no descriptors
+            assert told == (Exit(code=128 + number) if as_shell else Exit(signal=number))
+            assert seen.text == ""
+
+    run(work)
+
+
+def test_sigterm_ends_a_process_that_does_not_handle_it(run: Callable[[Work], None]) -> None:
+    async def work(driver: SandboxDriver) -> None:
+        async with prepared(driver) as sandbox:
+            seen = await launch(sandbox, PYTHON, "-c", "import time; print('up', flush=True); time.sleep(3600)")
+            await seen.until("up")
+            sandbox.terminate()
+            told = await finish(sandbox)
+            assert told in (Exit(signal=15), Exit(code=143))
+
+    run(work)
+
+
+def test_an_orphan_is_collected_when_it_ends(run: Callable[[Work], None]) -> None:
+    program = """if True:
+        import os, sys, time
+        read, write = os.pipe()
+        if os.fork() == 0:
+            if os.fork() == 0:  # the orphan
+                os.write(write, str(os.getpid()).encode())
+            os._exit(0)
+        os.wait()
+        os.close(write)
+        orphan = int(os.read(read, 99))
+        for _ in range(1000):
+            if not os.path.exists(f"/proc/{orphan}"):
+                sys.exit(0)
+            time.sleep(0.005)
+        sys.exit(1)
+    """
+
+    async def work(driver: SandboxDriver) -> None:
+        async with prepared(driver) as sandbox:
+            if sandbox.telemetry_fd is None:
+                pytest.skip("this gVisor passes no descriptors, so that the command is its first process")
+            await launch(sandbox, PYTHON, "-c", program)
+            assert await finish(sandbox) == Exit(code=0)
+
+    run(work)
+
+
 def test_mounts_are_found_where_paths_says(run: Callable[[Work], None], tmp_path: Path) -> None:
     async def work(driver: SandboxDriver) -> None:
         mounts = []

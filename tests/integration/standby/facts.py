@@ -28,7 +28,7 @@ def descriptors():
 
 
 def status():
-    wanted = "Umask State Uid Gid Groups NStgid CapEff CapBnd NoNewPrivs Seccomp Threads SigIgn".split()
+    wanted = "Umask State Uid Gid Groups CapEff CapBnd NoNewPrivs Seccomp Threads SigIgn".split()
     lines = (line.partition(":") for line in open("/proc/self/status"))
     return {name: value.strip() for name, _, value in lines if name in wanted}
 
@@ -56,6 +56,7 @@ AT_INIT = {
     "gc": [gc.isenabled(), gc.get_threshold(), gc.get_freeze_count()],
     "threads": threading.active_count(),
     "signals": [str(signal.getsignal(number)) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGPIPE)],
+    "process": [os.getpid() > 1, os.getpgrp() == os.getpid(), os.getppid()],
     "nice": [os.nice(0), open("/proc/self/oom_score_adj").read()],
     "tmp": [os.statvfs("/tmp").f_blocks, os.listdir("/tmp"), os.stat("/tmp").st_mode],
 }
@@ -85,7 +86,7 @@ const facts = {
   env: { ...process.env },
   child: require('child_process').execFileSync('/usr/bin/env').toString().split('\\n'),
   argv: process.argv, execArgv: process.execArgv, exec: process.execPath, cwd: process.cwd(), umask: process.umask(),
-  ids: [process.pid, process.getuid(), process.getgid()],
+  ids: [process.ppid, process.getuid(), process.getgid()],
   status, heap: v8.getHeapStatistics().heap_size_limit, limits: fs.readFileSync('/proc/self/limits', 'utf8'),
   modules: Object.keys(require.cache).sort(), paths: module.paths, global: require('module').globalPaths,
   globals: Object.getOwnPropertyNames(globalThis).sort(),

@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from functory.kernel import log
-from functory.sandbox import cgroups, linux, recovery
+from functory.sandbox import cgroups, first_process, linux, recovery
 from functory.sandbox.drivers.oci_sandbox import OciSandbox, Shared
 from functory.sandbox.drivers.oci_standby import OciStandby
 from functory.sandbox.identity import IdRanges
@@ -224,7 +224,11 @@ class OciDriver:
         trial.mkdir(parents=True)
         scratch.start(trial, Limits().tmp_mib)
         recovery.remove_folders(trial.parent)
-        roots = RootTemplates(self._make_public_folder(), etc_files=self._outbound.etc_files(ETC_FILES["hosts"]))
+        roots = RootTemplates(
+            self._make_public_folder(),
+            etc_files=self._outbound.etc_files(ETC_FILES["hosts"]),
+            first_process=first_process.program(os.uname().machine),
+        )
         try:
             roots.start()
             roots.root_for(())  # the usual one: not at the first call
@@ -283,6 +287,8 @@ def _capabilities(shared: Shared) -> Capabilities:
     notes = [*shared.outbound.notes, *shared.roots.notes, *shared.traits.notes]
     if shared.scratch.note:
         notes.append(shared.scratch.note)
+    if not shared.roots.has_first_process:
+        notes.append("no first process for this machine: a function cannot end itself by a signal")
     notes += [f"no control group controller {name!r} here" for name in ("cpu", "pids", "freezer") if name not in controllers]
     return Capabilities(
         isolation=True,

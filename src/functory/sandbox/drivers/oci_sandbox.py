@@ -18,10 +18,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from functory.kernel import log
-from functory.sandbox import idmap, inside, linux, network, oci_spec, process_tree
+from functory.sandbox import first_process, idmap, inside, linux, network, oci_spec, process_tree
 from functory.sandbox.cgroups import Hierarchy
 from functory.sandbox.child import Child, OutputPipe, reap_if_ended
 from functory.sandbox.drivers.oci_supervisor import Supervisor
+from functory.sandbox.first_process import FirstProcess
 from functory.sandbox.identity import IdRanges
 from functory.sandbox.outbound import Outbound
 from functory.sandbox.port import Command, Companion, Exit, Mount, OutputSink, SandboxError, SandboxSpec
@@ -106,6 +107,7 @@ class OciSandbox:
         self._starting: asyncio.Future[int] | None = None
         self._starter: Child | None = None
         self._supervisor: Supervisor | None = None
+        self._first: FirstProcess | None = None
         self._main: Child | None = None
         self._final_peak = 0
         self._launched = False
@@ -141,12 +143,13 @@ class OciSandbox:
         self._network = self._shared.outbound.make(aws_endpoint=self._spec.aws_endpoint)
         self._folder.mkdir(parents=True, mode=0o755)
         self._tmp = self._make_tmp()
-        targets = [mount.target for mount in self._spec.mounts]
         image = self._spec.root
+        targets = [mount.target for mount in self._spec.mounts]
+        targets += [mount.target for mount in self._shared.roots.first_process()] if image else []
         self._root = self._shared.roots.root_of_image(image, targets) if image else self._shared.roots.root_for(targets)
         mounts = tuple(self._mapped(number, mount) for number, mount in enumerate(self._spec.mounts))
-        network_files = self._shared.roots.network_files() if image else ()
-        self._spec = dataclasses.replace(self._spec, mounts=(*mounts, *network_files))
+        ours = (*self._shared.roots.network_files(), *self._shared.roots.first_process()) if image else ()
+        self._spec = dataclasses.replace(self._spec, mounts=(*mounts, *ours))
 
     def _make_tmp(self) -> Path:
         """In a thread: the folder that becomes ``/tmp``."""
@@ -182,7 +185,7 @@ class OciSandbox:
             )
         if self._launched or self._disposed or self._supervisor is not None:
             raise SandboxError(f"sandbox {self.id} was used already")
-        self._supervisor = supervisor = Supervisor(companions)
+        self._supervisor = supervisor = Supervisor(companions)  # whose shell does what the first process does
         await self._run(supervisor.command)
         supervisor.begin(env, cwd, self._pipes)
 
@@ -197,6 +200,7 @@ class OciSandbox:
         self._pipes[1].attach(telemetry)
         if self._supervisor is not None:
             self._supervisor.start_main(command)
+        await self._await_program(command)
 
     async def _run(self, command: Command) -> None:
         """Start the container's first process.
@@ -205,6 +209,8 @@ class OciSandbox:
             SandboxError: it could not be started.
         """
         self._pipes = (OutputPipe(), OutputPipe())
+        if self._has_first_process:
+            self._first = FirstProcess()
         self._starting = asyncio.get_running_loop().run_in_executor(self._shared.executor, self._spawn, command)
         try:
             await self._follow_start(_START_TIMEOUT_S)
@@ -216,6 +222,25 @@ class OciSandbox:
         if made.fd >= 0:
             os.close(made.fd)  # from now on the processes hold the namespace
             made.fd = -1
+
+    @property
+    def _has_first_process(self) -> bool:
+        shared = self._shared
+        return self._supervisor is None and shared.traits.passes_fds and shared.roots.has_first_process
+
+    async def _await_program(self, command: Command) -> None:
+        """The first process runs; see what became of the command.
+
+        Raises:
+            SandboxError: it could not be executed.
+        """
+        if self._first is None:
+            return
+        try:
+            async with asyncio.timeout(_START_TIMEOUT_S):
+                await self._first.started()
+        except OSError as error:  # a timeout, too
+            raise SandboxError(f"sandbox {self.id} could not start {command.argv[0]}: {error}") from error
 
     async def _follow_start(self, timeout_s: float) -> None:
         """Wait until the runtime's command has ended, and take over the process it started.
@@ -258,7 +283,13 @@ class OciSandbox:
             limits_swap=self._shared.hierarchy.limits_swap,
             user_namespace=traits.user_namespace,
             extra_memory_mib=traits.extra_memory_mib,
+            first=first_process.arguments(self._status_number) if self._first is not None else (),
         )
+
+    @property
+    def _status_number(self) -> int:
+        """Of the first process's pipe, inside."""
+        return max(self._inherited()) + 1
 
     def _inherited(self) -> dict[int, int]:
         """Number inside, from `TELEMETRY_FD` on without gaps -> descriptor that the process gets there."""
@@ -271,6 +302,8 @@ class OciSandbox:
             pipe.close_write_end()
         if self._supervisor is not None:
             self._supervisor.close_inherited()
+        if self._first is not None:
+            self._first.close_write_end()
 
     def _spawn(self, command: Command) -> int:
         """In a thread: write the bundle and start the runtime's command; its pid."""
@@ -278,6 +311,8 @@ class OciSandbox:
         (self._folder / "config.json").write_text(json.dumps(oci_spec.config(self._spec, command, self._place())))
         uid, gid = self._first_id + oci_spec.UID, self._first_id + oci_spec.GID
         inherited = self._inherited()
+        if self._first is not None:
+            inherited[self._status_number] = self._first.write_fd
         for fd in (self._pipes[0].write_fd, *inherited.values()):
             os.fchown(fd, uid, gid)  # so that /dev/stdout can be opened by name
         argv = [
@@ -401,6 +436,8 @@ class OciSandbox:
                 pipe.close()
             if self._supervisor is not None:
                 self._supervisor.close()
+            if self._first is not None:
+                self._first.close()
             if self._network is not None:
                 self._network.close()
             await asyncio.get_running_loop().run_in_executor(self._shared.executor, self._remove_folders)
@@ -482,6 +519,7 @@ class OciSandbox:
     def _conclude(self, how: Exit, _peak: int) -> Exit:
         """The final `Exit`, read from the control group before it is removed."""
         self._final_peak = self._group.memory_peak_bytes()
+        how = (self._first.how() if self._first is not None else None) or how
         killed = how.signal == signal.SIGKILL or how.code == 128 + signal.SIGKILL
         return Exit(how.code, how.signal, out_of_memory=killed and self._group.oom_kills() > 0)
 

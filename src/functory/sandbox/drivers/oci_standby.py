@@ -101,12 +101,10 @@ class OciStandby(OciSandbox):
 
     def memory_bytes(self) -> int:
         """See `StandbySandbox`."""
-        if self._main is None:
-            return 0
-        try:
-            pages = int(Path(f"/proc/{self._main.pid}/statm").read_text().split()[1])
-        except (OSError, IndexError, ValueError):  # it has ended
-            return 0
+        pages = 0
+        for pid in self._group.pids():
+            with contextlib.suppress(OSError, IndexError, ValueError):  # it has ended
+                pages += int(Path(f"/proc/{pid}/statm").read_text().split()[1])
         return pages * os.sysconf("SC_PAGE_SIZE")
 
     # -- giving it a function
@@ -131,7 +129,7 @@ class OciStandby(OciSandbox):
         group.set_shares(cgroups.SHARES)
         group.limit_cpu(oci_spec.cpu_quota_us(limits.vcpu), oci_spec.CPU_PERIOD_US)
         group.limit_memory(limits.memory_mib * MIB)
-        group.limit_processes(limits.processes)
+        group.limit_processes(limits.processes + int(self._has_first_process))
         for mount in mounts:
             self._show(mount)
         if limits.tmp_mib != self._spec.limits.tmp_mib:  # on top: the container's own is a slave of what is there now
