@@ -211,6 +211,7 @@ async def node(settings: Settings) -> AsyncIterator[ReadyInfo]:
             streams=streams,
             async_events=queue,
             reservations=admission,
+            provisioner=environments.provisioned,
             isolations=drivers,
             targets=targets,
             runtimes=catalog,

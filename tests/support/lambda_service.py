@@ -28,6 +28,7 @@ from tests.support.lambda_store import (
     FakeEvents,
     FakeInvoker,
     FakeIsolations,
+    FakeProvisioner,
     FakeRuntimes,
     InlineStore,
     InMemoryBlobs,
@@ -56,6 +57,7 @@ class House:
         self.streams = Streams(self.invoker, LambdaSettings())
         self.runtimes = FakeRuntimes()
         self.events = FakeEvents()
+        self.provisioner = FakeProvisioner()
         self.clock = SetClock()
         self.ids = SeededIds(7)
         self.admission = Admission(LambdaSettings(), self.clock)
@@ -75,6 +77,7 @@ class House:
             streams=self.streams,
             async_events=self.events,
             reservations=self.admission,
+            provisioner=self.provisioner,
             isolations=FakeIsolations(),
             targets=self.targets,
             runtimes=self.runtimes,

@@ -12,6 +12,7 @@ from typing import TypeVar
 from sqlalchemy import Connection, StaticPool, create_engine
 
 import functory.services.lambda_.tables  # noqa: F401  declares the tables
+from functory.core.environments.provisioned import Provisioning, Wish
 from functory.core.functions.model import FunctionVersion
 from functory.core.invocations.outcome import Invocation, Outcome, OutcomeKind
 from functory.runtimes.port import ReadyRuntime, RuntimeMissing, RuntimeStatus
@@ -106,6 +107,24 @@ class FakeIsolations:
 
     async def refusal(self, account_id: str, isolation: str) -> str:
         return "" if isolation == "container" else f"No {isolation} here."
+
+
+class FakeProvisioner:
+    """`functory.services.lambda_.ports.Provisioner` that has what a test says it has."""
+
+    def __init__(self) -> None:
+        self.wishes: Mapping[tuple[str, str, str, str], Wish] = {}
+        self.failure = ""
+        self.holds_back = False
+
+    def want(self, wishes: Mapping[tuple[str, str, str, str], Wish]) -> None:
+        self.wishes = dict(wishes)
+
+    def state(self, key: tuple[str, str, str, str]) -> Provisioning:
+        wish = self.wishes.get(key)
+        if wish is None:
+            return Provisioning()
+        return Provisioning(0 if self.failure or self.holds_back else wish.count, 0, self.failure, wish.generation)
 
 
 class FakeRuntimes:

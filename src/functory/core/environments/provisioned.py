@@ -73,11 +73,13 @@ class Provisioning:
         ready: environments that could serve now or serve.
         busy: those of them that run an invocation.
         failure: why there will be no more of them, ``""`` while there is hope.
+        generation: of the wish it comes from.
     """
 
     ready: int = 0
     busy: int = 0
     failure: str = ""
+    generation: str = ""
 
 
 class Target:
@@ -176,7 +178,8 @@ class Provisioned:
         target = self._targets.get(key)
         if target is None:
             return Provisioning()
-        return Provisioning(len(target.ready), len(target.ready) - len(target.idle), target.failure)
+        busy = len(target.ready) - len(target.idle)
+        return Provisioning(len(target.ready), busy, target.failure, target.generation)
 
     def count(self) -> int:
         """How many environments are ready."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from functory.core.calls import CallContext
 from functory.kernel import limits
-from functory.services.lambda_ import rows
+from functory.services.lambda_ import provisioned_rows, rows
 from functory.services.lambda_.room import Room
 
 
@@ -18,11 +18,11 @@ class AccountApi:
 
     async def get_account_settings(self, ctx: CallContext, _params: dict[str, Any]) -> dict[str, Any]:
         """Limits of the account in this region, and how much of them is used."""
-        usage, count, reserved = await self._room.store.read(
+        usage, count, set_aside = await self._room.store.read(
             lambda conn: (
                 rows.code_usage(conn, ctx.account_id, ctx.region),
                 rows.count_functions(conn, ctx.account_id, ctx.region),
-                rows.reserved_together(conn, ctx.account_id, ctx.region),
+                provisioned_rows.set_aside(conn, ctx.account_id, ctx.region),
             )
         )
         concurrency = self._room.settings.concurrency_of(ctx.account_id, ctx.region)
@@ -32,7 +32,7 @@ class AccountApi:
                 "CodeSizeUnzipped": limits.CODE_UNZIPPED_BYTES,
                 "CodeSizeZipped": limits.CODE_ZIPPED_BYTES,
                 "ConcurrentExecutions": concurrency,
-                "UnreservedConcurrentExecutions": max(0, concurrency - reserved),
+                "UnreservedConcurrentExecutions": max(0, concurrency - set_aside),
             },
             "AccountUsage": {"TotalCodeSize": usage, "FunctionCount": count},
         }

@@ -10,9 +10,10 @@ from sqlalchemy import Connection
 from functory.aws.errors import AwsError
 from functory.core.calls import CallContext
 from functory.core.functions.names import FunctionRef
-from functory.services.lambda_ import errors, names, rows, rules, view
+from functory.services.lambda_ import errors, names, provisioned_rows, rows, rules, view
 from functory.services.lambda_.configuration import key_of, need_latest
 from functory.services.lambda_.paging import decode_marker, page, page_size
+from functory.services.lambda_.provisioned import check_alias
 from functory.services.lambda_.records import AliasRecord, VersionRecord
 from functory.services.lambda_.room import Room
 
@@ -66,6 +67,7 @@ class AliasesApi:
             rules.check_revision(params.get("RevisionId"), old.revision_id)
             record = _changed(old, params, revision_id)
             _check_versions(conn, ref, record)
+            check_alias(conn, record)
             rows.put_alias(conn, record)
             return record
 
@@ -75,11 +77,13 @@ class AliasesApi:
         """Remove an alias; an absent one is no error."""
         ref = names.resolve_function(ctx, params["FunctionName"], action="lambda:DeleteAlias")
 
-        def work(conn: Connection) -> None:
+        def work(conn: Connection) -> int:
             need_latest(conn, ref)
             rows.remove_alias(conn, key_of(ref), params["Name"])
+            return provisioned_rows.together(conn, key_of(ref))
 
-        await self._room.commits.commit(key_of(ref), work)
+        reservations = self._room.reservations
+        await self._room.commits.commit(key_of(ref), work, lambda places: reservations.provision(*key_of(ref), places))
         return {}
 
     async def list_aliases(self, ctx: CallContext, params: dict[str, Any]) -> dict[str, Any]:

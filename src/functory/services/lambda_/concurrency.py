@@ -15,9 +15,10 @@ from sqlalchemy import Connection
 from functory.core.calls import CallContext
 from functory.core.functions.names import FunctionRef
 from functory.kernel.limits import UNRESERVED_CONCURRENCY_FLOOR
-from functory.services.lambda_ import errors, names, rows
+from functory.services.lambda_ import errors, names, provisioned_rows, rows
 from functory.services.lambda_.configuration import key_of
 from functory.services.lambda_.ports import Reservations
+from functory.services.lambda_.provisioned_rules import check_reservation
 from functory.services.lambda_.records import FunctionRecord
 from functory.services.lambda_.room import Room
 from functory.store.port import Store
@@ -34,8 +35,8 @@ def check_floor(limit: int, others: int, before: int, asked: int) -> None:
 
     Args:
         limit: of the account.
-        others: what other functions reserved together.
-        before: what the function had reserved.
+        others: what is set aside for other functions together.
+        before: what is set aside for the function.
         asked: what it shall have.
 
     Raises:
@@ -65,9 +66,10 @@ class ConcurrencyApi:
         limit = self._room.settings.concurrency_of(ref.account_id, ref.region)
 
         def change(conn: Connection, function: FunctionRecord) -> FunctionRecord:
-            before = function.reserved_concurrency or 0
-            others = rows.reserved_together(conn, ref.account_id, ref.region) - before
-            check_floor(limit, others, before, asked)
+            provisioned = provisioned_rows.together(conn, key_of(ref))
+            check_reservation(asked, provisioned)
+            others = provisioned_rows.set_aside(conn, ref.account_id, ref.region, but=ref.name)
+            check_floor(limit, others, max(function.reserved_concurrency or 0, provisioned), asked)
             return msgspec.structs.replace(function, reserved_concurrency=asked)
 
         await self._change(ref, change)

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from functory.core.calls import CallContext
 from functory.core.functions.model import LATEST
 from functory.core.functions.names import FunctionRef, is_version_number
-from functory.services.lambda_ import errors, images, names, rows, rules, view
+from functory.services.lambda_ import errors, images, names, provisioned_rows, rows, rules, view
 from functory.services.lambda_.concurrency import view_of
 from functory.services.lambda_.configuration import key_of, layered, need_latest, new_config, with_image
 from functory.services.lambda_.packages import check_storage
@@ -109,15 +109,17 @@ class FunctionsApi:
             raise errors.invalid("Deletion of aliases is not currently supported.")
         now = self._room.clock.epoch_s()
 
-        def work(conn: Connection) -> None:
+        def work(conn: Connection) -> int:
             need_latest(conn, ref)
             rows.touch_packages(conn, rows.code_keys_of(conn, key_of(ref)), now)
             if ref.qualifier:
                 _delete_version(conn, ref)
             else:
                 rows.remove_function(conn, key_of(ref))
+            return provisioned_rows.together(conn, key_of(ref))
 
-        def tell(_: None) -> None:
+        def tell(places: int) -> None:
+            self._room.reservations.provision(*key_of(ref), places)
             if not ref.qualifier:
                 self._room.reservations.reserve(*key_of(ref), None)
 

@@ -42,18 +42,19 @@ def _route(conn: Connection, key: rows.Key, qualifier: str) -> Route | None:
 
 def _versions(conn: Connection, key: rows.Key, qualifier: str) -> Route | None:
     if qualifier == LATEST or is_version_number(qualifier):
-        candidate = _candidate(conn, key, qualifier)
-        return Route(candidate) if candidate is not None else None
+        found = candidate(conn, key, qualifier)
+        return Route(found) if found is not None else None
     alias = rows.get_alias(conn, key, qualifier)
     if alias is None:
         return None
-    primary = _candidate(conn, key, alias.version)
+    primary = candidate(conn, key, alias.version)
     if primary is None:
         return None
-    secondary = _candidate(conn, key, alias.extra_version) if alias.extra_version else None
+    secondary = candidate(conn, key, alias.extra_version) if alias.extra_version else None
     return Route(primary, secondary, alias.extra_weight)
 
 
-def _candidate(conn: Connection, key: rows.Key, version: str) -> Candidate | None:
+def candidate(conn: Connection, key: rows.Key, version: str) -> Candidate | None:
+    """Part of a unit of work: a version as the engine sees it; None when there is none."""
     function, record = rows.get_function(conn, key), rows.get_version(conn, key, version)
     return record.candidate(asked_for(function.tags)) if function is not None and record is not None else None

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
+
+from functory.core.environments.provisioned import Provisioning, Wish
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,19 @@ class Reservations(Protocol):
 
     def reserved(self, account_id: str, region: str, name: str) -> int | None:
         """A function's reservation, or None."""
+
+    def provision(self, account_id: str, region: str, name: str, places: int) -> None:
+        """Set so many places aside for a function's provisioned environments."""
+
+
+class Provisioner(Protocol):
+    """Who keeps environments ready before anybody calls; see `functory.core.environments.provisioned`."""
+
+    def want(self, wishes: Mapping[tuple[str, str, str, str], Wish]) -> None:
+        """This is all there shall be (account, region, name, version), from now on."""
+
+    def state(self, key: tuple[str, str, str, str]) -> Provisioning:
+        """What a version has now."""
 
 
 class Isolations(Protocol):

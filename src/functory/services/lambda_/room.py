@@ -16,7 +16,7 @@ from functory.runtimes.port import RuntimeCatalog
 from functory.services.lambda_.commits import Commits
 from functory.services.lambda_.links import CodeLinks
 from functory.services.lambda_.packages import Packages
-from functory.services.lambda_.ports import Isolations, Reservations
+from functory.services.lambda_.ports import Isolations, Provisioner, Reservations
 from functory.services.lambda_.records import Stamp
 from functory.store.port import Store
 
@@ -39,6 +39,7 @@ class Room:
         settings: the service's section.
         machine: architecture of this machine in AWS's words.
         reservations: who enforces reserved concurrency.
+        provisioner: who keeps provisioned environments.
         isolations: how functions can be isolated here.
         targets: who receives what destinations are sent.
         nudge: there is something to prepare.
@@ -57,6 +58,7 @@ class Room:
     settings: LambdaSettings
     machine: str
     reservations: Reservations
+    provisioner: Provisioner
     isolations: Isolations
     targets: Targets
     nudge: Callable[[], None]

@@ -14,7 +14,7 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from functory.core.functions.model import LATEST
 from functory.core.functions.names import is_version_number
-from functory.services.lambda_ import event_invoke_rows, layers_rows, policy_rows
+from functory.services.lambda_ import event_invoke_rows, layers_rows, policy_rows, provisioned_rows
 from functory.services.lambda_.records import AliasRecord, FunctionRecord, VersionRecord, version_record, version_row
 from functory.services.lambda_.tables import (
     ALIASES,
@@ -60,6 +60,7 @@ def remove_function(conn: Connection, key: Key) -> None:
     layers_rows.remove_uses(conn, key)
     policy_rows.remove_policies(conn, key)
     event_invoke_rows.remove_configs(conn, key)
+    provisioned_rows.remove(conn, key)
     for table in (ALIASES, VERSIONS, FUNCTIONS):
         conn.execute(delete(table).where(_is(table, key)))
 
@@ -87,12 +88,6 @@ def list_reserved(conn: Connection) -> list[FunctionRecord]:
     """Every function that has reserved concurrency, of all accounts."""
     query = select(FUNCTIONS).where(FUNCTIONS.c.reserved_concurrency.is_not(None))
     return [_function_record(row) for row in conn.execute(query)]
-
-
-def reserved_together(conn: Connection, account_id: str, region: str) -> int:
-    """What the functions of an account and region have reserved together."""
-    query = select(func.coalesce(func.sum(FUNCTIONS.c.reserved_concurrency), 0))
-    return int(conn.execute(query.where(FUNCTIONS.c.account_id == account_id, FUNCTIONS.c.region == region)).scalar_one())
 
 
 def next_number(conn: Connection, key: Key) -> int:
@@ -150,6 +145,7 @@ def find_version(conn: Connection, key: Key, qualifier: str) -> VersionRecord | 
 def remove_version(conn: Connection, key: Key, version: str) -> None:
     """Delete one version with what belongs to it."""
     layers_rows.remove_uses(conn, key, version)
+    provisioned_rows.remove(conn, key, version)
     policy_rows.remove_policy(conn, key, version)
     event_invoke_rows.remove_config(conn, key, version)
     conn.execute(delete(VERSIONS).where(_is(VERSIONS, key), VERSIONS.c.version == version))
@@ -230,6 +226,7 @@ def remove_alias(conn: Connection, key: Key, alias: str) -> None:
     """Delete an alias with what belongs to it; an absent one is no error."""
     policy_rows.remove_policy(conn, key, alias)
     event_invoke_rows.remove_config(conn, key, alias)
+    provisioned_rows.remove(conn, key, alias)
     conn.execute(delete(ALIASES).where(_is(ALIASES, key), ALIASES.c.alias == alias))
 
 

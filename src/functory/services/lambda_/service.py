@@ -37,8 +37,10 @@ from functory.services.lambda_.loader import StoreRoutes
 from functory.services.lambda_.packages import Packages
 from functory.services.lambda_.policies import PoliciesApi
 from functory.services.lambda_.policy_cache import FunctionPolicies
-from functory.services.lambda_.ports import AsyncEvents, Isolations, Reservations
+from functory.services.lambda_.ports import AsyncEvents, Isolations, Provisioner, Reservations
 from functory.services.lambda_.prepare import Preparer
+from functory.services.lambda_.provisioned import ProvisionedApi
+from functory.services.lambda_.provisioning import Provisioning
 from functory.services.lambda_.recursion import RecursionApi
 from functory.services.lambda_.room import Room
 from functory.services.lambda_.rules import ARCHITECTURES
@@ -74,6 +76,7 @@ class LambdaService:
         streams: StreamingInvoker,
         async_events: AsyncEvents,
         reservations: Reservations,
+        provisioner: Provisioner,
         isolations: Isolations,
         targets: Targets,
         runtimes: RuntimeCatalog,
@@ -87,7 +90,8 @@ class LambdaService:
         self.functions = Functions(StoreRoutes(store))
         self.links = CodeLinks(link_secret)
         self.policies = FunctionPolicies(store)
-        self._commits = Commits(store, self.functions, self.policies)
+        self._provisioning = Provisioning(store, provisioner, reservations)
+        self._commits = Commits(store, self.functions, self.policies, self._provisioning)
         self._preparer = Preparer(
             store=store, commits=self._commits, artifacts=artifacts, images=images, invoker=invoker, ids=ids, clock=clock
         )
@@ -124,6 +128,7 @@ class LambdaService:
             settings=settings,
             machine=ARCHITECTURES.get(machine or platform.machine(), "x86_64"),
             reservations=reservations,
+            provisioner=provisioner,
             isolations=isolations,
             targets=targets,
             nudge=self._prepare.nudge,
@@ -135,8 +140,10 @@ class LambdaService:
         async with contextlib.AsyncExitStack() as stack:
             await stack.enter_async_context(self._commits)
             await self._tell_reservations()
+            await self._provisioning.tell_all()
             await self._preparer.recover()
             await stack.enter_async_context(self._prepare)
+            await stack.enter_async_context(self._provisioning.job)
             await stack.enter_async_context(self._sweep)
             self._stack = stack.pop_all()
         return self
@@ -151,6 +158,7 @@ def _table(room: Room, invoke: InvokeApi, invoke_stream: InvokeStreamApi) -> dic
     functions, versions, aliases = FunctionsApi(room), VersionsApi(room), AliasesApi(room)
     concurrency, policies, events = ConcurrencyApi(room), PoliciesApi(room), EventInvokeApi(room)
     recursion = RecursionApi(room)
+    provisioned = ProvisionedApi(room)
     configuration, tags, layers = ConfigurationApi(room), TagsApi(room), LayersApi(room)
     return {
         "AddLayerVersionPermission": layers.add_layer_version_permission,
@@ -162,6 +170,7 @@ def _table(room: Room, invoke: InvokeApi, invoke_stream: InvokeStreamApi) -> dic
         "DeleteFunctionConcurrency": concurrency.delete_function_concurrency,
         "DeleteFunctionEventInvokeConfig": events.delete_function_event_invoke_config,
         "DeleteLayerVersion": layers.delete_layer_version,
+        "DeleteProvisionedConcurrencyConfig": provisioned.delete_provisioned_concurrency_config,
         "DeleteResourcePolicy": policies.delete_resource_policy,
         "GetAccountSettings": AccountApi(room).get_account_settings,
         "GetAlias": aliases.get_alias,
@@ -175,6 +184,7 @@ def _table(room: Room, invoke: InvokeApi, invoke_stream: InvokeStreamApi) -> dic
         "GetLayerVersionByArn": layers.get_layer_version_by_arn,
         "GetLayerVersionPolicy": layers.get_layer_version_policy,
         "GetPolicy": policies.get_policy,
+        "GetProvisionedConcurrencyConfig": provisioned.get_provisioned_concurrency_config,
         "GetResourcePolicy": policies.get_resource_policy,
         "Invoke": invoke.invoke_operation,
         "InvokeAsync": invoke.invoke_async,
@@ -184,6 +194,7 @@ def _table(room: Room, invoke: InvokeApi, invoke_stream: InvokeStreamApi) -> dic
         "ListFunctionEventInvokeConfigs": events.list_function_event_invoke_configs,
         "ListLayerVersions": layers.list_layer_versions,
         "ListLayers": layers.list_layers,
+        "ListProvisionedConcurrencyConfigs": provisioned.list_provisioned_concurrency_configs,
         "ListTags": tags.list_tags,
         "ListVersionsByFunction": versions.list_versions_by_function,
         "PublishLayerVersion": layers.publish_layer_version,
@@ -191,6 +202,7 @@ def _table(room: Room, invoke: InvokeApi, invoke_stream: InvokeStreamApi) -> dic
         "PutFunctionConcurrency": concurrency.put_function_concurrency,
         "PutFunctionEventInvokeConfig": events.put_function_event_invoke_config,
         "PutFunctionRecursionConfig": recursion.put_function_recursion_config,
+        "PutProvisionedConcurrencyConfig": provisioned.put_provisioned_concurrency_config,
         "PutResourcePolicy": policies.put_resource_policy,
         "RemoveLayerVersionPermission": layers.remove_layer_version_permission,
         "RemovePermission": policies.remove_permission,

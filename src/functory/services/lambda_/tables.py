@@ -109,6 +109,16 @@ POLICIES = Table(
     Column("revision_id", String(36), nullable=False),
 )
 
+PROVISIONED = Table(
+    "lambda_provisioned_concurrency",
+    METADATA,
+    *_function_key(),
+    Column("qualifier", String(128), primary_key=True),  # a published version or an alias
+    Column("requested", Integer, nullable=False),
+    Column("modified_at", Float, nullable=False),  # epoch seconds
+    Column("generation", String(36), nullable=False),  # changes with every request: forgives what failed before
+)
+
 LAYER_COUNTERS = Table(
     "lambda_layer_counters",
     METADATA,
