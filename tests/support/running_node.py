@@ -181,6 +181,7 @@ class Node:
         data_dir.mkdir(parents=True, exist_ok=True)
         environ = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "FUNCTORY_"))}
         environ["FUNCTORY_RUNTIMES_DIR"] = load().runtimes.dir
+        environ["FUNCTORY_RUNTIMES_STAND_INS"] = ",".join(load().runtimes.stand_ins)
         environ |= {f"FUNCTORY_{name}": value for name, value in settings.items()}
         environ["PYTHONPATH"] = str(ROOT / "src")
         ready, announce = os.pipe()

@@ -122,7 +122,7 @@ class Catalog:
                 version, location = looked.found.version, str(looked.found.location)
             if looked.found is None or (definition.has_fetched_pack and not self._has_pack(definition)):
                 is_ready, version, advice = False, "", missing_text(definition, looked)
-            elif definition.id in self.places.stand_ins:
+            elif definition.id in self.places.stand_ins and not f"{version}.".startswith(f"{definition.version}."):
                 advice = f"stands in for {definition.interpreter}, whose version it has not: for tests only"
             elif javascript_sdk.is_lacking(definition, self.folder):
                 advice = f"without the AWS SDK for JavaScript; get it with: functory runtimes install {definition.id}"

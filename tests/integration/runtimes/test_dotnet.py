@@ -1,29 +1,23 @@
-"""The .NET client on a .NET Core 3.1, which is the oldest it runs on; set FUNCTORY_TEST_DOTNET to its folder.
+"""The .NET client on the .NET that serves ``dotnet8`` here: 8, or 3.1 as a stand-in, the oldest it runs on.
 
-PyPI's ``dotnetcore2`` carries one (folder ``dotnetcore2/bin``); Debian's ``mono-mcs`` compiles the functions.
+`scripts/stand_ins.sh` fetches 3.1 from PyPI; Debian's ``mono-mcs`` compiles the functions.
 """
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-import os
-import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from functory.runtimes.catalog import LANG, RUNTIME
-from functory.runtimes.definitions import load_all
-from functory.runtimes.packs import make_own_pack
-from functory.runtimes.port import ReadyRuntime, RuntimeMount
+from functory.runtimes.catalog import Catalog
+from functory.runtimes.port import ReadyRuntime, RuntimeMissing
+from tests.support.dotnet import INVARIANT, compile_assembly, runtime_config
 from tests.support.runtime_api import Process, RuntimeApi, running
 
-INVARIANT = {"DOTNET_SYSTEM_GLOBALIZATION_INVARIANT": "1"}
-"""3.1 does not know the ICU of today's systems."""
-DEFINITION = load_all()["dotnet8"]
 CORE = """
 using System; using System.Collections.Generic; using System.IO;
 namespace Amazon.Lambda.Core {
@@ -92,44 +86,24 @@ namespace Demo {
   }
 }
 """
-REFERENCES = (
-    "System.Private.CoreLib", "System.Runtime", "System.Console", "System.Text.Json", "System.IO.FileSystem",
-    "System.Runtime.Extensions",
-)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
-def dotnet() -> Path:
-    """The folder of .NET Core 3.1."""
-    folder = Path(os.environ.get("FUNCTORY_TEST_DOTNET", ""))
-    if not folder.is_absolute() or shutil.which("mcs") is None:
-        pytest.skip("needs FUNCTORY_TEST_DOTNET (the folder of .NET Core 3.1) and mcs (Debian: mono-mcs)")
-    return folder
+def ready(catalog: Catalog) -> ReadyRuntime:
+    try:
+        return asyncio.run(catalog.resolve("dotnet8"))
+    except RuntimeMissing as missing:
+        pytest.skip(f"{missing} (for tests: scripts/stand_ins.sh)")
 
 
 @pytest.fixture(scope="module")
-def ready(dotnet: Path, tmp_path_factory: pytest.TempPathFactory) -> ReadyRuntime:
-    (dotnet / "dotnet").chmod(0o755)
-    pack = make_own_pack(DEFINITION, tmp_path_factory.mktemp("dotnet"))
-    mounts = (RuntimeMount(dotnet, LANG), RuntimeMount(pack, RUNTIME))
-    return ReadyRuntime(DEFINITION.id, "", DEFINITION.argv, DEFINITION.env, mounts)
-
-
-@pytest.fixture(scope="module")
-def package(dotnet: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def package(ready: ReadyRuntime, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """`APP` and its contract, compiled, with a configuration that asks for the .NET that is here."""
     folder = tmp_path_factory.mktemp("package")
-    (shared,) = dotnet.glob("shared/Microsoft.NETCore.App/3.1.*")
-    options = ["-nostdlib", "-noconfig", "-target:library", "-langversion:7", "-nowarn:1702"]
-    options += [f"-r:{shared / name}.dll" for name in REFERENCES]
-    for name, code, more in (("Amazon.Lambda.Core", CORE, ""), ("Demo", APP, f"-r:{folder}/Amazon.Lambda.Core.dll")):
-        source = folder / f"{name}.cs"
-        source.write_text(code)
-        argv = ["mcs", *options, *([more] if more else []), f"-out:{folder / name}.dll", str(source)]
-        subprocess.run(argv, check=True, capture_output=True)
-    (folder / "Demo.runtimeconfig.json").write_text(
-        '{"runtimeOptions": {"framework": {"name": "Microsoft.NETCore.App", "version": "3.1.0"}}}'
-    )
+    dotnet = ready.mounts[0].source
+    core = compile_assembly(dotnet, folder, "Amazon.Lambda.Core", CORE)
+    compile_assembly(dotnet, folder, "Demo", APP, [core])
+    (folder / "Demo.runtimeconfig.json").write_text(runtime_config(dotnet))
     return folder
 
 
