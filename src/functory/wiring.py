@@ -51,6 +51,7 @@ from functory.kernel.ids import SystemIds
 from functory.kernel.settings import Settings
 from functory.runtimes.catalog import Catalog
 from functory.sandbox import idmap
+from functory.sandbox.machine import MachineMemory, protect_node
 from functory.sandbox.mounts import parse_mounts
 from functory.sandbox.port import Mount, SandboxDriver
 from functory.sandbox.probe import open_beside, pick_driver
@@ -106,6 +107,7 @@ def run_node(settings: Settings, ready: Callable[[ReadyInfo], None]) -> int:
         FunctoryError: the node cannot start; the text says why.
     """
     _raise_file_limit()
+    protect_node()
     uvloop.run(_run(settings, ready))
     return 0
 
@@ -196,6 +198,7 @@ async def node(settings: Settings) -> AsyncIterator[ReadyInfo]:
             clock=clock,
             ids=ids,
             mounts=_mounts(settings, driver),
+            meter=MachineMemory(),
         )
         environments = await stack.enter_async_context(Environments(settings.environments, neighbours))
         admission = Admission(settings.lambda_, clock)

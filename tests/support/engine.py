@@ -18,6 +18,7 @@ from typing import Any, Literal
 from functory.core.admission.permits import Admission
 from functory.core.environments.drivers import Beside, Drivers, nothing_beside
 from functory.core.environments.extensions import Extensions
+from functory.core.environments.memory import MemoryMeter
 from functory.core.environments.pool import Environments
 from functory.core.environments.port import Close, Served
 from functory.core.environments.session import RuntimeApiError, RuntimeSession
@@ -421,6 +422,7 @@ def engine(
     account_concurrency: int = 1000,
     standby: Literal["", "any", "memory"] | None = None,
     gvisor: FakeDriver | None = None,
+    meter: MemoryMeter | None = None,
     lambda_settings: LambdaSettings | None = None,
 ) -> Engine:
     """A fresh engine; call on the loop that runs it.
@@ -428,6 +430,7 @@ def engine(
     Args:
         standby: what the runtime allows; None for a driver that makes none.
         gvisor: the driver of functions that ask for gVisor.
+        meter: tells the machine's memory.
     """
     driver = FakeDriver(script, start_s)
     if standby is not None:
@@ -444,6 +447,7 @@ def engine(
         sink,
         clock,
         ids,
+        meter=meter,
     )
     environments = Environments(settings or EnvironmentSettings(max_memory_mib=100_000, parallel_starts=1000), neighbours)
     limits = lambda_settings or LambdaSettings(account_concurrency=account_concurrency)

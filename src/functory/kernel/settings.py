@@ -102,8 +102,9 @@ class EnvironmentSettings(_Section, frozen=True):
 
     ``idle_s``: unused environments end after it. ``init_timeout_s``: AWS's 10 s. ``parallel_starts``: how many may start at
     once (0: twice the cores). ``max_memory_mib``: what all environments of this node may use together (0: 80 % of the
-    machine's memory). ``freeze_after_s``: an environment that was idle so long does not run until its next invocation
-    (0: at once; negative: never). ``standby_max``: how many sandboxes per runtime may wait, started, for a function (0:
+    machine's memory). ``memory_reserve_mib``: what the machine must have available beside a new environment, whatever
+    else runs on it (0: not looked at). ``freeze_after_s``: an environment that was idle so long does not run until its next
+    invocation (0: at once; negative: never). ``standby_max``: how many sandboxes per runtime may wait, started, for a function (0:
     none). ``scaling_per_10_s``: how many more environments one function may get in 10 seconds (AWS: 1,000).
     """
 
@@ -112,6 +113,7 @@ class EnvironmentSettings(_Section, frozen=True):
     init_timeout_s: float = 10.0
     parallel_starts: int = 0
     max_memory_mib: int = 0
+    memory_reserve_mib: int = 256
     standby_max: int = 24
     scaling_per_10_s: int = 1000
 
@@ -254,6 +256,7 @@ def _check(settings: Settings) -> None:
         "environments.parallel_starts must not be negative": settings.environments.parallel_starts >= 0,
         "environments.max_memory_mib must not be negative": settings.environments.max_memory_mib >= 0,
         "environments.scaling_per_10_s must be positive": settings.environments.scaling_per_10_s > 0,
+        "environments.memory_reserve_mib must not be negative": settings.environments.memory_reserve_mib >= 0,
         "environments.standby_max must not be negative": settings.environments.standby_max >= 0,
         "deliveries.retry_base_s must not be negative": settings.deliveries.retry_base_s >= 0,
         "deliveries.workers must be positive": settings.deliveries.workers > 0,

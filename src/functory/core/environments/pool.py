@@ -5,9 +5,10 @@ and the starts going on. `Environments.invoke` is the only way in. Nothing here 
 removes what was left, and pools begin empty.
 
 **Bounds.** Starts run at most ``parallel_starts`` at a time; all environments together have at most ``max_memory_mib`` of
-MemorySize. When memory is short the longest idle environment of any function makes room; when there is none the caller is
-told to come again (429) unless an environment of its function exists that it can wait for. A function gets at most
-``scaling_per_10_s`` more environments in ten seconds, however many versions it has.
+MemorySize, and none is started when the machine itself is short of memory (`memory`). Then a standby, or the longest idle
+environment of any function, makes room; when there is none the caller is told to come again (429) unless an environment of
+its function exists that it can wait for. A function gets at most ``scaling_per_10_s`` more environments in ten seconds,
+however many versions it has.
 
 Environments of provisioned concurrency are a room of their own (`provisioned`).
 
@@ -130,7 +131,11 @@ class Environments:
         self._pools: dict[FunctionKey, dict[str, _Pool]] = {}
         self._scaling: WeakValueDictionary[tuple[str, str, str], TokenBucket] = WeakValueDictionary()
         self._start_slots = asyncio.Semaphore(settings.parallel_starts or 2 * (os.cpu_count() or 1))
-        self._memory = MemoryBudget(settings.max_memory_mib or int(_machine_memory_mib() * MEMORY_SHARE))
+        self._memory = MemoryBudget(
+            settings.max_memory_mib or int(_machine_memory_mib() * MEMORY_SHARE),
+            neighbours.meter,
+            settings.memory_reserve_mib,
+        )
         self.standbys = Standbys(
             settings,
             neighbours.ids,
@@ -252,17 +257,22 @@ class Environments:
 
     def _reserve(self, memory_mib: int) -> bool:
         while not self._memory.reserve(memory_mib):
-            if self.standbys.give_up_one():
-                continue
-            oldest = min(
-                (env for epochs in self._pools.values() for pool in epochs.values() for env in pool.idle),
-                key=lambda env: env.idle_since,
-                default=None,
-            )
-            if oldest is None:
+            if not self._give_way():
                 return False
-            oldest.retire()
         return True
+
+    def _give_way(self) -> bool:
+        """End a standby or else the environment that was idle longest; whether there was one."""
+        if self.standbys.give_up_one():
+            return True
+        oldest = min(
+            (env for epochs in self._pools.values() for pool in epochs.values() for env in pool.idle),
+            key=lambda env: env.idle_since,
+            default=None,
+        )
+        if oldest is not None:
+            oldest.retire()
+        return oldest is not None
 
     def _refuse_hopeless(self, pool: _Pool) -> None:
         """No memory: callers that no environment will ever serve are told to come again."""
@@ -511,6 +521,8 @@ class Environments:
                     environment.retire()
                 self._forget_remains(pool, math.inf if pool.retired else now - self._settings.idle_s)
                 self._forget_empty(pool)
+        while self._memory.is_short() and self._give_way():  # something else on this machine needs it
+            pass
         self.standbys.sweep()
         self._schedule_sweep()
 

@@ -23,6 +23,7 @@ from functory.core.environments.extension_processes import find_extensions, laun
 from functory.core.environments.freezer import Freezer
 from functory.core.environments.image_start import ImageRefused, ImageStart
 from functory.core.environments.log_stream import LogStream, stream_name
+from functory.core.environments.memory import MemoryMeter
 from functory.core.environments.port import ArtifactSource, CredentialSource, EndpointHost, RuntimeApiHost
 from functory.core.environments.standby import Standbys
 from functory.core.environments.standby_shelf import Standby
@@ -72,6 +73,7 @@ class Neighbours:
     clock: Clock
     ids: Ids
     mounts: Sequence[Mount] = ()
+    meter: MemoryMeter | None = None
 
 
 class StartRefused(FunctoryError):  # noqa: N818  reads as what it is

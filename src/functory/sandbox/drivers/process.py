@@ -30,6 +30,7 @@ from functory.kernel import log
 from functory.sandbox import inside, process_tree
 from functory.sandbox.child import Child, OutputPipe, reap_if_ended
 from functory.sandbox.mounts import check_mounts
+from functory.sandbox.oci_spec import OOM_SCORE
 from functory.sandbox.port import (
     Capabilities,
     Command,
@@ -196,6 +197,8 @@ class ProcessSandbox:
             )
         except (OSError, ValueError) as error:
             raise SandboxError(f"could not start {argv[0]}: {error}") from error
+        with contextlib.suppress(OSError):  # it has ended already, or there is no /proc
+            Path(f"/proc/{process.pid}/oom_score_adj").write_text(str(OOM_SCORE))
         process.returncode = 0  # its status is collected by `Child`; keeps Popen from waiting for it
         output.close_write_end()
         return process.pid
