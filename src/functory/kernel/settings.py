@@ -104,8 +104,8 @@ class EnvironmentSettings(_Section, frozen=True):
     once (0: twice the cores). ``max_memory_mib``: what all environments of this node may use together (0: 80 % of the
     machine's memory). ``memory_reserve_mib``: what the machine must have available beside a new environment, whatever
     else runs on it (0: not looked at). ``freeze_after_s``: an environment that was idle so long does not run until its next
-    invocation (0: at once; negative: never). ``standby_max``: how many sandboxes per runtime may wait, started, for a function (0:
-    none). ``scaling_per_10_s``: how many more environments one function may get in 10 seconds (AWS: 1,000).
+    invocation (0: at once; negative: never). ``standby_max``: how many sandboxes per runtime may wait, started, for a
+    function (0: none). ``scaling_per_10_s``: how many more environments one function may get in 10 seconds (AWS: 1,000).
     """
 
     idle_s: float = 600.0
