@@ -26,7 +26,7 @@ from functory.core.environments.starter import Neighbours
 from functory.core.environments.variables import Credentials
 from functory.core.functions.model import FunctionVersion
 from functory.core.invocations.invoker import Invocations
-from functory.core.invocations.outcome import Invocation
+from functory.core.invocations.outcome import Invocation, Outcome
 from functory.core.invocations.streams import ResponseStream, Streams
 from functory.kernel.clock import LoopClock
 from functory.kernel.ids import SeededIds
@@ -402,8 +402,11 @@ class Engine:
         invocation = Invocation(self.ids.uuid(), payload, version.arn, want_tail=tail)
         return await self.streams.invoke(version, invocation)
 
-    async def call(self, version: FunctionVersion, payload: bytes = b"{}", *, tail: bool = False):  # type: ignore[no-untyped-def]
-        return await self.invocations.invoke(version, Invocation(self.ids.uuid(), payload, version.arn, want_tail=tail))
+    async def call(
+        self, version: FunctionVersion, payload: bytes = b"{}", *, tail: bool = False, tenant_id: str = ""
+    ) -> Outcome:
+        invocation = Invocation(self.ids.uuid(), payload, version.arn, want_tail=tail, tenant_id=tenant_id)
+        return await self.invocations.invoke(version, invocation)
 
     async def __aenter__(self) -> Engine:
         await self.environments.__aenter__()

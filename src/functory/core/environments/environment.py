@@ -295,9 +295,9 @@ class Environment:
         if invocation.want_tail:
             self.log.begin_tail()
         run.began_at = self._clock.epoch_s()
-        self.log.platform(f"START RequestId: {invocation.request_id} Version: {version.version}")
+        self.log.platform(failures.start_line(invocation.request_id, version.version, invocation.tenant_id))
         if self.log.takes_records:
-            self.log.record(platform_events.start(invocation.request_id, version.version, invocation.trace_id))
+            self.log.record(platform_events.start(invocation, version.version))
         await self._freezer.wake()
         if run.future.done():  # it ended while it was woken
             return run.future.result()
@@ -310,6 +310,8 @@ class Environment:
         ]
         if invocation.client_context:
             headers.append(("Lambda-Runtime-Client-Context", invocation.client_context))
+        if invocation.tenant_id:
+            headers.append(("Lambda-Runtime-Aws-Tenant-Id", invocation.tenant_id))
         if invocation.cognito_identity:
             headers.append(("Lambda-Runtime-Cognito-Identity", invocation.cognito_identity))
         run.timer = self._loop.call_later(limit_s, self._time_out, run)

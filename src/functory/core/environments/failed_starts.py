@@ -15,7 +15,7 @@ def failed_init(invocation: Invocation, version: FunctionVersion, failure: InitF
     request_id = invocation.request_id
     extras = f"Status: error\tError Type: {failures.reported_type(failure.error_type)}"
     failure.log.begin_tail()
-    failure.log.platform(f"START RequestId: {request_id} Version: {version.version}")
+    failure.log.platform(failures.start_line(request_id, version.version, invocation.tenant_id))
     if failure.status == "timeout":
         kind, extras = OutcomeKind.TIMED_OUT, "Status: timeout"
         document = failures.timeout_document(request_id, float(version.timeout_s))
@@ -55,7 +55,7 @@ def refused_start(invocation: Invocation, version: FunctionVersion, refused: Sta
     text = f"RequestId: {request_id} Error: {refused}"
     refused.log.begin_tail()
     refused.log.platform(
-        f"START RequestId: {request_id} Version: {version.version}",
+        failures.start_line(request_id, version.version, invocation.tenant_id),
         text,
         kind,
         f"END RequestId: {request_id}",
@@ -83,5 +83,5 @@ def _record_failure(
     now_s = log.now_s()
     times = platform_events.Times(now_s - usage.duration_ms / 1000, None, None, now_s)
     request_id, trace_id = invocation.request_id, invocation.trace_id
-    log.record(platform_events.start(request_id, version.version, trace_id))
+    log.record(platform_events.start(invocation, version.version))
     log.record(platform_events.report(request_id, status, error_type, usage, times, trace_id))

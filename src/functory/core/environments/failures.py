@@ -63,6 +63,12 @@ def exit_document(request_id: str, ended: Exit) -> bytes:
     return document(exit_type(ended), f"RequestId: {request_id} Error: {exit_text(ended)}")
 
 
+def start_line(request_id: str, version: str, tenant_id: str) -> str:
+    """The START line of an invocation."""
+    line = f"START RequestId: {request_id} Version: {version}"
+    return f"{line} TenantId: {tenant_id}" if tenant_id else line
+
+
 def report_line(
     request_id: str, duration_ms: float, init_ms: float | None, memory_mib: int, used_mib: int, extras: str = ""
 ) -> str:

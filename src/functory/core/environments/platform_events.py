@@ -13,6 +13,7 @@ from typing import Any
 from functory.core.environments.failures import billed_ms
 from functory.core.environments.variables import ON_DEMAND
 from functory.core.functions.model import FunctionVersion
+from functory.core.invocations.outcome import Invocation
 from functory.kernel.clock import iso_ms
 from functory.kernel.limits import MIB
 
@@ -78,9 +79,10 @@ def init_report(phase: str, status: str, duration_ms: float, error_type: str = "
     return PlatformEvent("platform.initReport", record, level if status == "success" else "WARN")
 
 
-def start(request_id: str, version: str, trace_id: str) -> PlatformEvent:
+def start(invocation: Invocation, version: str) -> PlatformEvent:
     """An invocation begins."""
-    return PlatformEvent("platform.start", {"requestId": request_id, "version": version, **tracing(trace_id)})
+    record = {"requestId": invocation.request_id, "version": version, **_present(tenantId=invocation.tenant_id)}
+    return PlatformEvent("platform.start", {**record, **tracing(invocation.trace_id)})
 
 
 @dataclass(frozen=True, slots=True)

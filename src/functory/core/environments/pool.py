@@ -1,8 +1,8 @@
 """The environments of this node: who leases which, when more are started, and when they end.
 
-One `_Pool` per function version and epoch: a stack of idle environments (the last used is the warmest), a queue of waiters,
-and the starts going on. `Environments.invoke` is the only way in. Nothing here is durable: after a crash the sandbox driver
-removes what was left, and pools begin empty.
+One `_Pool` per function version, epoch and tenant: a stack of idle environments (the last used is the warmest), a queue of
+waiters, and the starts going on. `Environments.invoke` is the only way in. Nothing here is durable: after a crash the
+sandbox driver removes what was left, and pools begin empty.
 
 **Bounds.** Starts run at most ``parallel_starts`` at a time; all environments together have at most ``max_memory_mib`` of
 MemorySize, and none is started when the machine itself is short of memory (`memory`). Then a standby, or the longest idle
@@ -59,6 +59,9 @@ _WEIGHT = 0.2
 FunctionKey = tuple[str, str, str, str]
 """account, region, name, version"""
 
+_PoolKey = tuple[str, str]
+"""epoch, tenant"""
+
 
 class _Waiter:
     """An invocation without an environment."""
@@ -82,14 +85,16 @@ class _Lease:
 
 
 class _Pool:
-    """The environments of one version and epoch."""
+    """The environments of one version and epoch, and of one tenant where the function has tenants."""
 
     __slots__ = (
-        "all", "idle", "mean_s", "recheck", "resets", "retired", "scaling", "start_s", "starting", "version", "waiters"
+        "all", "idle", "mean_s", "recheck", "resets", "retired", "scaling", "start_s", "starting", "tenant_id",
+        "version", "waiters",
     )  # fmt: skip
 
-    def __init__(self, version: FunctionVersion, scaling: TokenBucket) -> None:
+    def __init__(self, version: FunctionVersion, tenant_id: str, scaling: TokenBucket) -> None:
         self.version = version
+        self.tenant_id = tenant_id
         self.scaling = scaling
         self.idle: list[Environment] = []
         self.all: set[Environment] = set()
@@ -128,7 +133,7 @@ class Environments:
         self._runtimes = neighbours.runtimes
         self._tasks = TaskScope("core.environments")
         self._log = log.get("core.environments")
-        self._pools: dict[FunctionKey, dict[str, _Pool]] = {}
+        self._pools: dict[FunctionKey, dict[_PoolKey, _Pool]] = {}
         self._scaling: WeakValueDictionary[tuple[str, str, str], TokenBucket] = WeakValueDictionary()
         self._start_slots = asyncio.Semaphore(settings.parallel_starts or 2 * (os.cpu_count() or 1))
         self._memory = MemoryBudget(
@@ -178,7 +183,7 @@ class Environments:
             AwsError: no room (429) or no sandbox could be made (500); nothing ran.
         """
         self._calls += 1
-        pool = self._pool(version)
+        pool = self._pool(version, invocation.tenant_id)
         environment = self._take_idle(pool)
         spent_s = 0.0
         if environment is None:
@@ -191,15 +196,15 @@ class Environments:
         pool.mean_s = seconds if pool.mean_s is None else pool.mean_s + _WEIGHT * (seconds - pool.mean_s)
         return outcome
 
-    def _pool(self, version: FunctionVersion) -> _Pool:
+    def _pool(self, version: FunctionVersion, tenant_id: str) -> _Pool:
         key = (version.account_id, version.region, version.name, version.version)
         epochs = self._pools.get(key)
         if epochs is None:
             epochs = self._pools[key] = {}
-        pool = epochs.get(version.epoch)
+        pool = epochs.get((version.epoch, tenant_id))
         if pool is None:
             scaling = self._scaling.setdefault(key[:3], TokenBucket(asyncio.get_running_loop().time()))
-            pool = epochs[version.epoch] = _Pool(version, scaling)
+            pool = epochs[version.epoch, tenant_id] = _Pool(version, tenant_id, scaling)
         return pool
 
     def _take_idle(self, pool: _Pool) -> Environment | None:
@@ -461,8 +466,8 @@ class Environments:
         version = pool.version
         key = (version.account_id, version.region, version.name, version.version)
         epochs = self._pools.get(key, {})
-        if epochs.get(version.epoch) is pool:
-            del epochs[version.epoch]
+        if epochs.get((version.epoch, pool.tenant_id)) is pool:
+            del epochs[version.epoch, pool.tenant_id]
             if not epochs:
                 del self._pools[key]
 
@@ -471,7 +476,7 @@ class Environments:
     def retire(self, version: FunctionVersion) -> None:
         """End the environments of all other epochs of this function version."""
         key = (version.account_id, version.region, version.name, version.version)
-        for epoch, pool in list(self._pools.get(key, {}).items()):
+        for (epoch, _), pool in list(self._pools.get(key, {}).items()):
             if epoch != version.epoch:
                 self._retire_pool(pool)
         if not self._closing:

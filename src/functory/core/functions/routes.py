@@ -48,6 +48,7 @@ class Route:
         terms: for asynchronous events sent to this qualifier.
         lineage: what stands for the function in chains of invocations (`core.invocations.lineage`).
         may_loop: whether recursive loops are left alone.
+        is_tenanted: whether every invocation must say for which tenant it is.
     """
 
     primary: Candidate
@@ -56,6 +57,7 @@ class Route:
     terms: AsyncTerms = DEFAULT_TERMS
     lineage: str = ""
     may_loop: bool = False
+    is_tenanted: bool = False
 
     def choose(self, fraction: float) -> Candidate:
         """The version for one request; ``fraction`` is uniform in [0, 1)."""

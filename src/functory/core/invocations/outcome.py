@@ -61,6 +61,7 @@ class Invocation:
         client_context: decoded JSON text, or ``""``.
         cognito_identity: JSON text, or ``""``.
         want_tail: whether `Outcome.log_tail` is needed.
+        tenant_id: for whom it is, or ``""``; environments serve one tenant for their life.
         is_synchronous: whether a caller waits for the outcome. AWS: only such requests have a rate.
         sink: where a streamed response goes while it comes; None collects it for `Outcome.payload`.
     """
@@ -73,4 +74,5 @@ class Invocation:
     cognito_identity: str = ""
     want_tail: bool = False
     is_synchronous: bool = True
+    tenant_id: str = ""
     sink: ResponseSink | None = None

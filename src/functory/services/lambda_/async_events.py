@@ -23,6 +23,7 @@ def to_delivery(event: AsyncEvent) -> NewDelivery:
             "qualifier": event.qualifier,
             "trace_id": event.trace_id,
             "accepted_at": event.accepted_at,
+            **({"tenant_id": event.tenant_id} if event.tenant_id else {}),
         },
         expires_at=event.accepted_at + DEFAULT_LIFE_S,
     )

@@ -29,6 +29,9 @@ ZERO_RESERVED = "ZeroReservedConcurrency"
 RECURSIVE = "RecursiveInvocation"
 """An event that goes round in a loop. AWS: documents no word for it."""
 
+_FOR_EVER = {AttemptKind.GONE: "FunctionGone", AttemptKind.REFUSED: "TenantMismatch"}
+"""What makes an event impossible: dropped, and nobody is told."""
+
 _log = log.get("services.lambda")
 
 
@@ -75,8 +78,8 @@ class AsyncDeliveryTarget:
         if attempt.kind is AttemptKind.SUCCEEDED:
             terms = await self._target.terms(event)
             return Done(self._told(terms.on_success, delivery, event, invocation_record.SUCCESS, attempt))
-        if attempt.kind is AttemptKind.GONE:
-            return _dropped(event, Drop("FunctionGone"))
+        if attempt.kind in _FOR_EVER:
+            return _dropped(event, Drop(_FOR_EVER[attempt.kind]))
         if attempt.kind is AttemptKind.STOPPED:
             return await self._given_up(delivery, event, ZERO_RESERVED, attempt)
         if attempt.kind is AttemptKind.RECURSIVE:

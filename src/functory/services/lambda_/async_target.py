@@ -22,6 +22,7 @@ from functory.core.invocations.port import Invoker
 from functory.kernel.ids import Ids
 from functory.services.lambda_.invoke import PENDING_WAIT_S
 from functory.services.lambda_.ports import AsyncEvent, Reservations
+from functory.services.lambda_.tenancy import check_tenant
 
 _THROTTLED = "TooManyRequestsException"
 
@@ -40,6 +41,8 @@ class AttemptKind(Enum):
     """The function has reserved no concurrency at all: nothing ran, and nothing will; the event is dropped."""
     RECURSIVE = "recursive"
     """The event goes round in a loop: nothing ran, and nothing will; the event is dropped."""
+    REFUSED = "refused"
+    """It names no tenant and must, or names one and must not: nothing ran, and nothing will; the event is dropped."""
     GONE = "gone"
     """Function, version or alias no longer exists: the event is dropped."""
 
@@ -101,10 +104,21 @@ class AsyncTarget:
             return Attempt(AttemptKind.SYSTEM_ERROR, f"The function cannot run: {state}", arn)
         if self._reservations.reserved(event.account_id, event.region, event.name) == 0:
             return Attempt(AttemptKind.STOPPED, "The function has no reserved concurrency.", arn)
+        try:
+            check_tenant(is_tenanted=route.is_tenanted, tenant_id=event.tenant_id)
+        except AwsError as error:
+            return Attempt(AttemptKind.REFUSED, error.message, arn)
         trip = next_trip(event.trace_id, route.lineage)
         if trip.is_loop and not route.may_loop:
             return Attempt(AttemptKind.RECURSIVE, "The function is part of a recursive loop.", arn)
-        invocation = Invocation(event.request_id, event.payload, ref.qualified_arn, trip.header, is_synchronous=False)
+        invocation = Invocation(
+            event.request_id,
+            event.payload,
+            ref.qualified_arn,
+            trip.header,
+            is_synchronous=False,
+            tenant_id=event.tenant_id,
+        )
         try:
             outcome = await self._invoker.invoke(candidate.facts, invocation)
         except AwsError as error:

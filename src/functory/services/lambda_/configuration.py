@@ -13,7 +13,7 @@ from functory.aws import model
 from functory.core.calls import CallContext
 from functory.core.functions.model import LATEST
 from functory.core.functions.names import FunctionRef
-from functory.services.lambda_ import errors, images, layers, layers_rules, names, rows, rules, view
+from functory.services.lambda_ import errors, images, layers, layers_rules, names, rows, rules, tenancy, view
 from functory.services.lambda_.lifecycle import State, UpdateStatus
 from functory.services.lambda_.log_rules import logging_changes
 from functory.services.lambda_.records import Code, Config, Image, VersionRecord
@@ -68,6 +68,7 @@ def new_config(params: Mapping[str, Any], room: Room) -> Config:
         runtime=params.get("Runtime", ""),
         role=params["Role"],
         architecture=rules.architecture(params.get("Architectures"), room.machine),
+        tenancy=tenancy.asked(params),
     )
     return changed_config(bare, params)
 

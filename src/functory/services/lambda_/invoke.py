@@ -32,6 +32,7 @@ from functory.kernel.ids import Ids
 from functory.kernel.limits import ASYNC_REQUEST_BYTES, CLIENT_CONTEXT_BYTES, SYNC_REQUEST_BYTES
 from functory.services.lambda_ import errors, names, rules
 from functory.services.lambda_.ports import AsyncEvent, AsyncEvents
+from functory.services.lambda_.tenancy import check_tenant
 
 PENDING_WAIT_S = 10.0
 """How long a synchronous call waits for a function that is being created. AWS: documents no figure."""
@@ -157,16 +158,18 @@ class InvokeApi:
         Raises:
             AwsError: nothing ran and nothing was queued.
         """
-        _check_words(invocation_type, log_type, tenant_id, durable_execution_name)
+        _check_words(invocation_type, log_type, durable_execution_name)
         is_event = invocation_type == "Event"
         _check_size(payload, ASYNC_REQUEST_BYTES if is_event else SYNC_REQUEST_BYTES)
         ref = names.resolve(ctx, function_name, qualifier, action=_ACTION)
         route = await self._route(ref)
+        if tenant_id or route.is_tenanted:
+            check_tenant(is_tenanted=route.is_tenanted, tenant_id=tenant_id)
         payload = _checked_json(payload)
         client_context = _client_context(client_context_b64)
         trace_id = trace_id or new_trace_id(self._clock.epoch_s(), self._ids)
         if is_event:
-            await self._accept(ctx, ref, route, payload, trace_id)
+            await self._accept(ctx, ref, route, payload, trace_id, tenant_id)
             return InvokeAnswer(202, trace_id=trace_id)
         if invocation_type == "DryRun":
             return InvokeAnswer(204, trace_id=trace_id)
@@ -181,6 +184,7 @@ class InvokeApi:
                 trace_id=trace_id,
                 client_context=client_context,
                 want_tail=log_type == "Tail",
+                tenant_id=tenant_id,
             ),
         )
         tail = base64.b64encode(outcome.log_tail).decode() if log_type == "Tail" else ""
@@ -203,11 +207,10 @@ class InvokeApi:
         Raises:
             AwsError: it is refused.
         """
-        if tenant_id:
-            rules.refuse_unsupported(operation, {"TenantId": tenant_id})
         _check_size(payload, SYNC_REQUEST_BYTES, operation)
         ref = names.resolve(ctx, function_name, qualifier, action=_ACTION)
         route = await self._route(ref)
+        check_tenant(is_tenanted=route.is_tenanted, tenant_id=tenant_id)
         invocation = Invocation(
             request_id=ctx.request_id,
             payload=_checked_json(payload),
@@ -215,6 +218,7 @@ class InvokeApi:
             trace_id=self._traced(ctx, route, ctx.trace_id or new_trace_id(self._clock.epoch_s(), self._ids)),
             client_context=_client_context(client_context_b64),
             want_tail=want_tail,
+            tenant_id=tenant_id,
         )
         return Admitted(invocation, self, ref, route)
 
@@ -240,6 +244,7 @@ class InvokeApi:
         ref = names.resolve(ctx, params["FunctionName"], action=_ACTION)
         route = await self._route(ref)
         trace_id = new_trace_id(self._clock.epoch_s(), self._ids)
+        check_tenant(is_tenanted=route.is_tenanted, tenant_id="")
         await self._accept(ctx, ref, route, _checked_json(payload), trace_id)
         return {"Status": 202}
 
@@ -279,7 +284,9 @@ class InvokeApi:
             raise errors.recursive()
         return trip.header
 
-    async def _accept(self, ctx: CallContext, ref: FunctionRef, route: Route, payload: bytes, trace_id: str) -> None:
+    async def _accept(
+        self, ctx: CallContext, ref: FunctionRef, route: Route, payload: bytes, trace_id: str, tenant_id: str = ""
+    ) -> None:
         if route.primary.readiness is Readiness.FAILED:
             raise errors.in_state(route.primary.state)
         await self._async_events.accept(
@@ -292,6 +299,7 @@ class InvokeApi:
                 payload=payload,
                 trace_id=trace_id,
                 accepted_at=self._clock.epoch_s(),
+                tenant_id=tenant_id,
             )
         )
 
@@ -312,16 +320,15 @@ def _need_facts(candidate: Candidate) -> FunctionVersion:
     return candidate.facts
 
 
-def _check_words(invocation_type: str, log_type: str, tenant_id: str, durable_execution_name: str) -> None:
+def _check_words(invocation_type: str, log_type: str, durable_execution_name: str) -> None:
     """What the model would check, for callers that came past it."""
     if invocation_type not in _TYPES:
         rule = "Member must satisfy enum value set: [Event, RequestResponse, DryRun]"
         raise errors.constraint(invocation_type, "invocationType", rule)
     if log_type not in _LOG_TYPES:
         raise errors.constraint(log_type, "logType", "Member must satisfy enum value set: [None, Tail]")
-    if tenant_id or durable_execution_name:
-        given = {"TenantId": tenant_id or None, "DurableExecutionName": durable_execution_name or None}
-        rules.refuse_unsupported("Invoke", given)
+    if durable_execution_name:
+        rules.refuse_unsupported("Invoke", {"DurableExecutionName": durable_execution_name})
 
 
 def _check_size(payload: bytes, limit: int, operation: str = "InvokeFunction") -> None:

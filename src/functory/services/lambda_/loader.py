@@ -13,6 +13,7 @@ from functory.core.functions.routes import Candidate, Route
 from functory.core.functions.terms import DEFAULT_TERMS
 from functory.core.invocations.lineage import resource_id
 from functory.services.lambda_ import event_invoke_rows, rows
+from functory.services.lambda_.tenancy import PER_TENANT
 from functory.store.port import Store
 
 
@@ -31,11 +32,13 @@ def _route(conn: Connection, key: rows.Key, qualifier: str) -> Route | None:
     route = _versions(conn, key, qualifier)
     if route is None:
         return None
+    latest = rows.get_version(conn, key, LATEST)
     function, config = rows.get_function(conn, key), event_invoke_rows.get_config(conn, key, qualifier)
     return replace(
         route,
         terms=config.terms if config is not None else DEFAULT_TERMS,
         lineage=resource_id("arn:aws:lambda:{1}:{0}:function:{2}".format(*key)),
+        is_tenanted=latest is not None and latest.config.tenancy == PER_TENANT,
         may_loop=function is not None and function.recursive_loop == "Allow",
     )
 

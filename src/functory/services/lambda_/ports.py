@@ -22,6 +22,7 @@ class AsyncEvent:
         payload: JSON bytes.
         trace_id: as in ``Invocation.trace_id``.
         accepted_at: epoch seconds.
+        tenant_id: for whom it is, or ``""``.
     """
 
     request_id: str
@@ -32,6 +33,7 @@ class AsyncEvent:
     payload: bytes
     trace_id: str
     accepted_at: float
+    tenant_id: str = ""
 
 
 class Reservations(Protocol):

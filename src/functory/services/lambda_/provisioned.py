@@ -21,6 +21,7 @@ from functory.services.lambda_.paging import decode_marker, page, page_size
 from functory.services.lambda_.provisioned_rules import ProvisionedRecord, Standing
 from functory.services.lambda_.records import AliasRecord
 from functory.services.lambda_.room import Room
+from functory.services.lambda_.tenancy import check_without
 
 _UNPUBLISHED = "Provisioned Concurrency Configs cannot be applied to unpublished function versions."
 
@@ -71,6 +72,7 @@ class ProvisionedApi:
 
         def work(conn: Connection) -> int:
             _check_apart(conn, key_of(ref), ref.qualifier, _versions(conn, ref))
+            check_without(need_latest(conn, ref).config, "Provisioned concurrency")
             _check_room(conn, ref, record, limit)
             provisioned_rows.put(conn, record)
             return provisioned_rows.together(conn, key_of(ref))

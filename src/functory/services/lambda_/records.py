@@ -54,6 +54,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         vpc_shown: whether an (empty) VpcConfig was given, which AWS then shows.
         image: of a container image, None for a zip; ``runtime`` and ``handler`` are ``""`` then.
         layers: in order.
+        tenancy: TenantIsolationMode, ``""`` without; set with the function, for ever.
     """
 
     runtime: str
@@ -72,6 +73,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     vpc_shown: bool = False
     image: Image | None = None
     layers: tuple[LayerUse, ...] = ()
+    tenancy: str = ""
 
 
 class Stamp(msgspec.Struct, frozen=True):
@@ -172,6 +174,8 @@ class VersionRecord(msgspec.Struct, frozen=True, kw_only=True):
         config = msgspec.to_builtins(self.config, order="deterministic")
         if not self.config.layers:
             del config["layers"]  # as digests were before there were layers
+        if not self.config.tenancy:
+            del config["tenancy"]
         return hashlib.sha256(self.code.key.encode() + msgspec.json.encode(config)).hexdigest()
 
     def changed(self, stamp: Stamp, *, config: Config | None = None, code: Code | None = None) -> VersionRecord:

@@ -135,7 +135,6 @@ UNSUPPORTED: Mapping[str, tuple[Unsupported, ...]] = {
         *(Unsupported(f"Code.{source}") for source in _SOURCES),
         Unsupported("Code.SourceKMSKeyArn", _all_empty),
         Unsupported("CodeSigningConfigArn"),
-        Unsupported("TenancyConfig"),
         Unsupported("PublishTo"),
     ),
     "UpdateFunctionConfiguration": _CONFIGURATION,
@@ -147,8 +146,7 @@ UNSUPPORTED: Mapping[str, tuple[Unsupported, ...]] = {
     "PublishLayerVersion": tuple(Unsupported(f"Content.{source}") for source in _SOURCES if source != "ImageUri"),
     "PublishVersion": (Unsupported("PublishTo"),),
     "ListFunctions": (Unsupported("MasterRegion", lambda value: value == "ALL"),),
-    "Invoke": (Unsupported("TenantId"), Unsupported("DurableExecutionName")),
-    "InvokeWithResponseStream": (Unsupported("TenantId"),),
+    "Invoke": (Unsupported("DurableExecutionName"),),
 }
 
 

@@ -66,6 +66,8 @@ def summary(record: VersionRecord, qualifier: str = "") -> dict[str, Any]:
         result["Environment"] = {"Variables": dict(config.environment)}
     if config.image is not None:
         _show_image(result, record, config.image)
+    if config.tenancy:
+        result["TenancyConfig"] = {"TenantIsolationMode": config.tenancy}
     if config.vpc_shown:
         result["VpcConfig"] = {
             "SubnetIds": [],

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from functory.core.environments import platform_events
 from functory.core.environments.platform_events import Times, Usage
+from functory.core.invocations.outcome import Invocation
 from tests.support.engine import version
 
 TIMES = Times(1_700_000_000.0, 1_700_000_000.1, 1_700_000_000.15, 1_700_000_000.4)
@@ -35,7 +38,9 @@ def test_init_events_and_their_levels() -> None:
 
 
 def test_the_events_of_an_invocation() -> None:
-    assert platform_events.start("id", "7", "Root=1-2;Parent=ab;Sampled=1").record == {
+    invocation = Invocation("id", b"", "arn", "Root=1-2;Parent=ab;Sampled=1")
+    assert platform_events.start(replace(invocation, tenant_id="t"), "7").record["tenantId"] == "t"
+    assert platform_events.start(invocation, "7").record == {
         "requestId": "id",
         "version": "7",
         "tracing": {"spanId": "ab", "type": "X-Amzn-Trace-Id", "value": "Root=1-2;Parent=ab;Sampled=1"},

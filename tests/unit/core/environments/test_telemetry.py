@@ -16,6 +16,7 @@ from functory.core.environments.log_stream import LogStream
 from functory.core.environments.session import RuntimeApiError
 from functory.core.environments.subscriptions import logs_records, parse
 from functory.core.environments.telemetry import Telemetry
+from functory.core.invocations.outcome import Invocation
 from functory.kernel.clock import SystemClock
 from functory.kernel.tasks import TaskScope
 from functory.sandbox.inside import connect
@@ -134,7 +135,7 @@ def test_who_does_not_answer_loses_events_and_hears_of_it() -> None:
                 while not subscriber._dropped_records:
                     await asyncio.sleep(0.005)
             sandbox.port = port  # type: ignore[attr-defined]
-            log.record(platform_events.start("id", "1", ""))
+            log.record(platform_events.start(Invocation("id", b"", "arn"), "1"))
             events = await receiver.until(2)
             dropped = next(event for event in events if event["type"] == "platform.logsDropped")
             assert dropped["record"]["droppedRecords"] == 1

@@ -85,7 +85,7 @@ def test_context_and_qualifier_reach_the_engine(tmp_path: Path) -> None:
             "RequestTooLargeException",
             "Request must be smaller than 6291456 bytes for the InvokeWithResponseStream operation",
         ),
-        ({"TenantId": "t"}, "InvalidParameterValueException", "TenantId"),
+        ({"TenantId": "t"}, "InvalidParameterValueException", "not enabled with tenancy"),
     ],
 )
 def test_what_cannot_run_is_an_ordinary_error(tmp_path: Path, params: dict[str, Any], code: str, text: str) -> None:

@@ -29,7 +29,6 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("CreateFunction", {"Code": {"S3Bucket": "bucket"}}, "Code.S3Bucket"),
     ("CreateFunction", {"Code": {"S3ObjectStorageMode": "REFERENCE"}}, "Code.S3ObjectStorageMode"),
     ("CreateFunction", {"DurableConfig": {}}, "DurableConfig"),
-    ("CreateFunction", {"TenancyConfig": {"TenantIsolationMode": "PER_TENANT"}}, "TenancyConfig"),
     ("CreateFunction", {"CapacityProviderConfig": {}}, "CapacityProviderConfig"),
     ("CreateFunction", {"CodeSigningConfigArn": "x"}, "CodeSigningConfigArn"),
     ("CreateFunction", {"AcceleratorConfig": {"AcceleratorMemorySize": 1}}, "AcceleratorConfig"),
@@ -38,7 +37,6 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("UpdateFunctionCode", {"S3Key": "k"}, "S3Key"),
     ("UpdateFunctionConfiguration", {"RuntimeConfig": {}}, "RuntimeConfig"),
     ("ListFunctions", {"MasterRegion": "us-east-1"}, "MasterRegion"),
-    ("Invoke", {"TenantId": "t"}, "TenantId"),
 ]
 
 
