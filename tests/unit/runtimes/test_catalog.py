@@ -135,8 +135,8 @@ def test_a_java_runtime_needs_its_pack_and_shows_the_whole_jdk(tmp_path: Path) -
     made = catalog(tmp_path, dataclasses.replace(places(tmp_path), jvms=(tmp_path / "jvms",)))
     with pytest.raises(RuntimeMissing, match="Install it with: functory runtimes install java17"):
         asyncio.run(made.resolve("java17"))
-    with pytest.raises(RuntimeMissing, match=r"no usable Java 21 was found\. Get one with: apt-get install openjdk-21"):
-        asyncio.run(made.resolve("java21"))
+    with pytest.raises(RuntimeMissing, match=r"no usable Java 8 was found\. Get one with: apt-get install openjdk-8"):
+        asyncio.run(made.resolve("java8.al2"))
     pack = pack_path(made.definitions["java17"], made.folder)
     pack.mkdir(parents=True)
     ready = asyncio.run(made.resolve("java17"))

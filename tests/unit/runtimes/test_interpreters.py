@@ -65,6 +65,13 @@ def test_a_java_is_taken_by_its_major_version(tmp_path: Path) -> None:
     assert looked.found == Interpreter("17.0.9", home / "bin/java", home)
 
 
+def test_a_fetched_java_serves_every_runtime_of_its_version(tmp_path: Path) -> None:
+    home = java(tmp_path / "installed/java17.al2023-17.0.9.2")
+    java(tmp_path / "installed/java11-11.0.13.1", "11.0.13")
+    found = [search(load_all()[name], places(tmp_path)).found for name in ("java17", "java17.al2023")]
+    assert found == [Interpreter("17.0.9", home / "bin/java", home)] * 2
+
+
 def test_a_java_8_tells_its_version_in_the_old_way(tmp_path: Path) -> None:
     home = java(tmp_path / "path", "1.8.0_412")
     looked = search(load_all()["java8.al2"], places(tmp_path, home / "bin"))
