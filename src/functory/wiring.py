@@ -43,6 +43,8 @@ from functory.edges.aws_api.invoke import InvokeRoute
 from functory.edges.aws_api.own import NodeRoutes
 from functory.edges.aws_api.pipeline import Pipeline
 from functory.edges.aws_api.server import AwsApi
+from functory.edges.function_url.access import OpenAccess
+from functory.edges.function_url.api import FunctionUrlApi
 from functory.edges.runtime_api.api import RuntimeApi
 from functory.kernel import log
 from functory.kernel.clock import SystemClock
@@ -247,7 +249,9 @@ async def node(settings: Settings) -> AsyncIterator[ReadyInfo]:
         administrators = BootstrapRoute(iam.make_administrator, secret, settings.node.default_account, clock)
         own = NodeRoutes(health, lambda_.links, blobs, clock, administrators)
         calls = Calls([lambda_, logs, iam])
-        api.attach(Pipeline(calls, InvokeRoute(lambda_.invoke_api), own, ids, settings.node))
+        access = OpenAccess(settings.node.default_account)
+        urls = FunctionUrlApi(lambda_.url_invocations, access, clock, ids, settings.lambda_.url_domain)
+        api.attach(Pipeline(calls, InvokeRoute(lambda_.invoke_api), own, urls, ids, settings.node))
         url = await api.listen(listener)
         stack.push_async_callback(api.stop_listening, GRACE_S)
         log.get("wiring").info("node_ready", url=url, driver=_describe(driver), data_dir=str(folder))

@@ -135,7 +135,8 @@ class LambdaSettings(_Section, frozen=True):
     ``account_concurrency`` is AWS's 1,000 for every account and region; ``account_limits`` sets it for some:
     ``ACCOUNT=LIMIT`` or ``ACCOUNT/REGION=LIMIT``, the more specific one counts. ``block_public_policies``: a function
     policy that lets everybody in is refused. Of a streamed response: ``stream_response_mib`` is what it may have altogether;
-    ``stream_burst_mib`` flow as fast as they can, the rest with ``stream_mib_per_s``.
+    ``stream_burst_mib`` flow as fast as they can, the rest with ``stream_mib_per_s``. ``url_domain`` ends the host names of
+    function URLs (``<id>.lambda-url.<region>.<url_domain>``); it must lead to this node.
     """
 
     account_concurrency: int = 1000
@@ -144,6 +145,7 @@ class LambdaSettings(_Section, frozen=True):
     stream_response_mib: float = 200.0
     stream_burst_mib: float = 6.0
     stream_mib_per_s: float = 2.0
+    url_domain: str = "localhost"
 
     def concurrency_of(self, account_id: str, region: str) -> int:
         """How many invocations of an account may run at once in a region."""
@@ -174,6 +176,7 @@ class Settings(_Section, frozen=True):
 
 
 _ACCOUNT_LIMIT = re.compile(r"[0-9]{12}(/[a-z0-9-]+)?=[1-9][0-9]{0,8}", re.ASCII)
+_DOMAIN = re.compile(r"[a-z0-9]([a-z0-9.-]{0,98}[a-z0-9])?", re.ASCII)
 
 SECTIONS = {field.encode_name: field.type for field in msgspec.structs.fields(Settings)}
 
@@ -264,6 +267,7 @@ def _check(settings: Settings) -> None:
         "lambda.account_limits must be ACCOUNT=LIMIT or ACCOUNT/REGION=LIMIT": all(
             _ACCOUNT_LIMIT.fullmatch(entry) for entry in settings.lambda_.account_limits
         ),
+        "lambda.url_domain must be a domain name": _DOMAIN.fullmatch(settings.lambda_.url_domain) is not None,
         "lambda.stream_response_mib must be positive": settings.lambda_.stream_response_mib > 0,
         "lambda.stream_burst_mib must not be negative": settings.lambda_.stream_burst_mib >= 0,
         "lambda.stream_mib_per_s must be positive": settings.lambda_.stream_mib_per_s > 0,

@@ -56,6 +56,10 @@ BodyLimit = Callable[[HttpRequest], int]
 Streams = Callable[[HttpRequest], bool]
 
 
+class BrokenStream(Exception):  # noqa: N818  how a stream says that it cannot be ended
+    """Raised by the pieces of a streamed answer: the client must see that the rest is missing."""
+
+
 class _DateHeader:
     """The ``Date`` header's text, made once a second."""
 
@@ -338,9 +342,7 @@ class _Connection(asyncio.Protocol):
             return
         keep = keep_alive and not self._server.is_draining
         if response.stream is not None:
-            self._stream = asyncio.get_running_loop().create_task(
-                self._send_stream(transport, exchange, response, response.stream, keep_alive=keep)
-            )
+            self._start_stream(transport, exchange, response, response.stream, keep_alive=keep)
             return
         body = response.body
         head = _head(self._server.date.text(), response, keep_alive=keep)
@@ -350,6 +352,23 @@ class _Connection(asyncio.Protocol):
             framed = f"{head}Content-Length: {len(body)}\r\n\r\n".encode("latin-1")
             transport.write(framed if exchange.request.method == "HEAD" else framed + body)
         self._finish(transport, keep_alive=keep)
+
+    def _start_stream(
+        self,
+        transport: asyncio.Transport,
+        exchange: Exchange,
+        response: HttpResponse,
+        pieces: AsyncIterator[bytes],
+        *,
+        keep_alive: bool,
+    ) -> None:
+        def ended(task: asyncio.Task[None]) -> None:
+            if task.cancelled():  # perhaps before its first step, in which case nothing of it ran
+                self._server.drop_stream(pieces)
+
+        sending = self._send_stream(transport, exchange, response, pieces, keep_alive=keep_alive)
+        self._stream = asyncio.get_running_loop().create_task(sending)
+        self._stream.add_done_callback(ended)
 
     async def _send_stream(
         self,
@@ -361,11 +380,17 @@ class _Connection(asyncio.Protocol):
         keep_alive: bool,
     ) -> None:
         head = _head(self._server.date.text(), response, keep_alive=keep_alive)
-        transport.write(f"{head}Transfer-Encoding: chunked\r\n\r\n".encode("latin-1"))
         complete = False
         try:
+            if response.status in _BODYLESS or exchange.request.method == "HEAD":
+                coding = "" if response.status in _BODYLESS else "Transfer-Encoding: chunked\r\n"
+                transport.write(f"{head}{coding}\r\n".encode("latin-1"))
+                await _begin_and_close(pieces)
+                complete = True
+                return
+            transport.write(f"{head}Transfer-Encoding: chunked\r\n\r\n".encode("latin-1"))
             async for piece in pieces:
-                if piece and exchange.request.method != "HEAD":
+                if piece:
                     transport.write(b"%x\r\n%b\r\n" % (len(piece), piece))
                 if self._writable is not None:
                     self.deadline = self._server.now() + STALL_S
@@ -373,6 +398,8 @@ class _Connection(asyncio.Protocol):
                     self.deadline = float("inf")
             transport.write(b"0\r\n\r\n")
             complete = True
+        except BrokenStream:
+            return
         finally:
             self._stream = None
             await _close(pieces)

@@ -29,8 +29,8 @@ class RouteLoader(Protocol):
         """Where this qualifier leads now, or None when function, version or alias does not exist."""
 
 
-class _Entry:
-    """One generation of one function."""
+class Generation:
+    """What memory holds of a function between two of its changes; whoever keeps something else about it compares these."""
 
     __slots__ = ("changed", "routes")
 
@@ -50,7 +50,7 @@ class Functions:
     def __init__(self, loader: RouteLoader, *, max_functions: int = 20_000) -> None:
         self._loader = loader
         self._max_functions = max_functions
-        self._entries: dict[Key, _Entry] = {}
+        self._entries: dict[Key, Generation] = {}
 
     def find(self, account_id: str, region: str, name: str, qualifier: str = LATEST) -> Route | None:
         """The route if it is in memory; the hot path, no waiting."""
@@ -80,13 +80,17 @@ class Functions:
             pass
         return route
 
+    def generation(self, account_id: str, region: str, name: str) -> Generation:
+        """The current one; another object after every change of the function."""
+        return self._entry((account_id, region, name))
+
     def invalidate(self, account_id: str, region: str, name: str) -> None:
         """Forget a function after a committed change and wake whoever waits for it."""
         entry = self._entries.pop((account_id, region, name), None)
         if entry is not None:
             entry.changed.set()
 
-    async def _resolve(self, key: Key, qualifier: str) -> tuple[Route | None, _Entry]:
+    async def _resolve(self, key: Key, qualifier: str) -> tuple[Route | None, Generation]:
         """The route and the generation it belongs to."""
         while True:
             entry = self._entry(key)
@@ -102,12 +106,12 @@ class Functions:
                 self.invalidate(*key)
             return route, entry
 
-    def _entry(self, key: Key) -> _Entry:
+    def _entry(self, key: Key) -> Generation:
         entry = self._entries.get(key)
         if entry is None:
             while len(self._entries) >= self._max_functions:
                 self.invalidate(*next(iter(self._entries)))
-            entry = self._entries[key] = _Entry()
+            entry = self._entries[key] = Generation()
         return entry
 
 

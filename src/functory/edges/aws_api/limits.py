@@ -6,6 +6,7 @@ AWS: 6 MiB for Invoke, 70,167,211 bytes for the operations that carry code; both
 from __future__ import annotations
 
 from functory.aws.errors import AwsError
+from functory.aws.function_urls import is_function_url
 from functory.aws.http import HttpRequest
 from functory.kernel.limits import CREATE_REQUEST_BYTES, SYNC_REQUEST_BYTES
 
@@ -22,7 +23,8 @@ def _is_streaming_invoke(request: HttpRequest) -> bool:
 
 def body_limit(request: HttpRequest) -> int:
     """Bytes of body that are read into memory for a request with this head."""
-    return SYNC_REQUEST_BYTES if is_invoke(request) or _is_streaming_invoke(request) else CREATE_REQUEST_BYTES
+    is_bounded = is_invoke(request) or _is_streaming_invoke(request) or is_function_url(request)
+    return SYNC_REQUEST_BYTES if is_bounded else CREATE_REQUEST_BYTES
 
 
 def too_large(request: HttpRequest, operation: str) -> AwsError:

@@ -1,5 +1,6 @@
 """From an HTTP request to an HTTP response: the ordered steps of every AWS call, on one screen.
 
+0. a function URL is no API call: its own edge answers;
 1. a path of the node's own (health, code links) is answered by `own`;
 2. Lambda's Invoke takes the short way: no model work, no generic parsing;
 3. route: which service, operation, account and region;
@@ -22,6 +23,7 @@ from typing import Protocol
 
 from functory.aws import codec, hosts, model, sigv4
 from functory.aws.errors import AwsError
+from functory.aws.function_urls import is_function_url
 from functory.aws.http import HttpRequest, HttpResponse
 from functory.aws.routing import Route, Router
 from functory.aws.validation import validate
@@ -56,13 +58,23 @@ class OwnRoutes(Protocol):
         """Answer a request whose path begins with `OWN_PREFIX`."""
 
 
+class UrlEntry(Protocol):
+    """Function URLs, which share the endpoint's sockets."""
+
+    async def answer(self, request: HttpRequest, *, oversize: bool = False) -> HttpResponse:
+        """Answer a request to a function URL, whatever comes of it."""
+
+
 class Pipeline:
     """See the module."""
 
-    def __init__(self, calls: Calls, invoke: InvokeEntry, own: OwnRoutes, ids: Ids, settings: NodeSettings) -> None:
+    def __init__(
+        self, calls: Calls, invoke: InvokeEntry, own: OwnRoutes, urls: UrlEntry, ids: Ids, settings: NodeSettings
+    ) -> None:
         self._calls = calls
         self._invoke = invoke
         self._own = own
+        self._urls = urls
         self._ids = ids
         self._settings = settings
         self._router = Router(calls.names())
@@ -74,6 +86,8 @@ class Pipeline:
         Args:
             oversize: the body was longer than `limits.body_limit` and is not there.
         """
+        if is_function_url(request):
+            return await self._answer_url(request, oversize=oversize)
         if is_invoke(request):
             return await self._answer_invoke(request, oversize=oversize)
         if request.path.startswith(OWN_PREFIX):
@@ -107,6 +121,12 @@ class Pipeline:
         context = CallContext(route.account_id, route.region, request_id, endpoint_of(request), trace_id)
         result = await operation(context, parameters)
         return codec.serialize_response(shape, route.protocol, result, request_id)
+
+    async def _answer_url(self, request: HttpRequest, *, oversize: bool) -> HttpResponse:
+        """A function URL; what its edge lets out is a defect."""
+        return await self._guard(
+            lambda: self._urls.answer(request, oversize=oversize), "functory", "rest-json", self._ids.uuid()
+        )
 
     async def _answer_invoke(self, request: HttpRequest, *, oversize: bool) -> HttpResponse:
         """Invoke's short way."""

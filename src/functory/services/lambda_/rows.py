@@ -14,7 +14,7 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from functory.core.functions.model import LATEST
 from functory.core.functions.names import is_version_number
-from functory.services.lambda_ import event_invoke_rows, layers_rows, policy_rows, provisioned_rows
+from functory.services.lambda_ import event_invoke_rows, layers_rows, policy_rows, provisioned_rows, url_rows
 from functory.services.lambda_.records import AliasRecord, FunctionRecord, VersionRecord, version_record, version_row
 from functory.services.lambda_.tables import (
     ALIASES,
@@ -61,6 +61,7 @@ def remove_function(conn: Connection, key: Key) -> None:
     policy_rows.remove_policies(conn, key)
     event_invoke_rows.remove_configs(conn, key)
     provisioned_rows.remove(conn, key)
+    url_rows.remove_urls(conn, key)
     for table in (ALIASES, VERSIONS, FUNCTIONS):
         conn.execute(delete(table).where(_is(table, key)))
 
@@ -227,6 +228,7 @@ def remove_alias(conn: Connection, key: Key, alias: str) -> None:
     policy_rows.remove_policy(conn, key, alias)
     event_invoke_rows.remove_config(conn, key, alias)
     provisioned_rows.remove(conn, key, alias)
+    url_rows.remove_url(conn, key, alias)
     conn.execute(delete(ALIASES).where(_is(ALIASES, key), ALIASES.c.alias == alias))
 
 

@@ -46,6 +46,8 @@ from functory.services.lambda_.room import Room
 from functory.services.lambda_.rules import ARCHITECTURES
 from functory.services.lambda_.sweep import EVERY_S, Sweeper
 from functory.services.lambda_.tags import TagsApi
+from functory.services.lambda_.url_invoke import UrlInvocations
+from functory.services.lambda_.urls import UrlsApi
 from functory.services.lambda_.versions import VersionsApi
 from functory.store.port import Store
 
@@ -59,6 +61,7 @@ class LambdaService:
         operations: see `functory.core.calls.Service`.
         functions: the catalogue in memory; whoever hears of a change made elsewhere calls its ``invalidate``.
         invoke_api: the fast path of Invoke for the HTTP edge.
+        url_invocations: what function URLs lead to.
         async_target: where the queue of asynchronous invocations delivers.
         policies: the policies of functions and layer versions, for whoever decides about calls.
         links: checks the code links that GetFunction gives out.
@@ -105,6 +108,7 @@ class LambdaService:
             ids=ids,
             pending_wait_s=pending_wait_s,
         )
+        self.url_invocations = UrlInvocations(store, self.functions, self.invoke_api, invoker, streams)
         self.async_target = AsyncTarget(
             functions=self.functions,
             invoker=invoker,
@@ -157,18 +161,19 @@ class LambdaService:
 def _table(room: Room, invoke: InvokeApi, invoke_stream: InvokeStreamApi) -> dict[str, Operation]:
     functions, versions, aliases = FunctionsApi(room), VersionsApi(room), AliasesApi(room)
     concurrency, policies, events = ConcurrencyApi(room), PoliciesApi(room), EventInvokeApi(room)
-    recursion = RecursionApi(room)
-    provisioned = ProvisionedApi(room)
+    recursion, provisioned, urls = RecursionApi(room), ProvisionedApi(room), UrlsApi(room)
     configuration, tags, layers = ConfigurationApi(room), TagsApi(room), LayersApi(room)
     return {
         "AddLayerVersionPermission": layers.add_layer_version_permission,
         "AddPermission": policies.add_permission,
         "CreateAlias": aliases.create_alias,
         "CreateFunction": functions.create_function,
+        "CreateFunctionUrlConfig": urls.create_function_url_config,
         "DeleteAlias": aliases.delete_alias,
         "DeleteFunction": functions.delete_function,
         "DeleteFunctionConcurrency": concurrency.delete_function_concurrency,
         "DeleteFunctionEventInvokeConfig": events.delete_function_event_invoke_config,
+        "DeleteFunctionUrlConfig": urls.delete_function_url_config,
         "DeleteLayerVersion": layers.delete_layer_version,
         "DeleteProvisionedConcurrencyConfig": provisioned.delete_provisioned_concurrency_config,
         "DeleteResourcePolicy": policies.delete_resource_policy,
@@ -180,6 +185,7 @@ def _table(room: Room, invoke: InvokeApi, invoke_stream: InvokeStreamApi) -> dic
         "GetFunctionConfiguration": configuration.get_function_configuration,
         "GetFunctionEventInvokeConfig": events.get_function_event_invoke_config,
         "GetFunctionRecursionConfig": recursion.get_function_recursion_config,
+        "GetFunctionUrlConfig": urls.get_function_url_config,
         "GetLayerVersion": layers.get_layer_version,
         "GetLayerVersionByArn": layers.get_layer_version_by_arn,
         "GetLayerVersionPolicy": layers.get_layer_version_policy,
@@ -190,8 +196,9 @@ def _table(room: Room, invoke: InvokeApi, invoke_stream: InvokeStreamApi) -> dic
         "InvokeAsync": invoke.invoke_async,
         "InvokeWithResponseStream": invoke_stream.invoke_with_response_stream,
         "ListAliases": aliases.list_aliases,
-        "ListFunctions": functions.list_functions,
         "ListFunctionEventInvokeConfigs": events.list_function_event_invoke_configs,
+        "ListFunctionUrlConfigs": urls.list_function_url_configs,
+        "ListFunctions": functions.list_functions,
         "ListLayerVersions": layers.list_layer_versions,
         "ListLayers": layers.list_layers,
         "ListProvisionedConcurrencyConfigs": provisioned.list_provisioned_concurrency_configs,
@@ -212,4 +219,5 @@ def _table(room: Room, invoke: InvokeApi, invoke_stream: InvokeStreamApi) -> dic
         "UpdateFunctionCode": CodeApi(room).update_function_code,
         "UpdateFunctionConfiguration": configuration.update_function_configuration,
         "UpdateFunctionEventInvokeConfig": events.update_function_event_invoke_config,
+        "UpdateFunctionUrlConfig": urls.update_function_url_config,
     }

@@ -100,6 +100,20 @@ EVENT_INVOKE_CONFIGS = Table(
     Column("modified_at", Float, nullable=False),  # epoch seconds
 )
 
+URLS = Table(
+    "lambda_function_urls",
+    METADATA,
+    *_function_key(),
+    Column("qualifier", String(128), primary_key=True),  # an alias, "" for $LATEST
+    Column("url_id", String(32), nullable=False),
+    Column("auth_type", String(16), nullable=False),
+    Column("invoke_mode", String(16), nullable=False),
+    Column("cors", Text, nullable=False),  # JSON of core.functions.urls.Cors, "" without
+    Column("created_at", Float, nullable=False),  # epoch seconds
+    Column("modified_at", Float, nullable=False),
+    Index("ix_lambda_function_urls_url_id", "url_id", unique=True),
+)
+
 POLICIES = Table(
     "lambda_policies",
     METADATA,
