@@ -28,9 +28,31 @@ NEVER_TOLD = {
     ("RoleUsageType", "Region"): "no deletion fails",
     ("RoleUsageType", "Resources"): "no deletion fails",
     ("ListAccountAliasesResponse", "Marker"): "an account has one alias",
+    ("EvaluationResult", "OrganizationsDecisionDetail"): "no account is in an organization",
+    ("OrganizationsDecisionDetail", "AllowedByOrganizations"): "no account is in an organization",
+    ("ResourceSpecificResult", "EvalDecisionDetails"): "AWS: of decisions across accounts only; see simulation.py",
 }
-# A marker is asked with wherever more than one page can be; an account has one alias.
-NEVER_ASKED = {("ListAccountAliasesRequest", "Marker")}
+NEVER_ASKED = {
+    ("ListAccountAliasesRequest", "Marker"): "an account has one alias",
+    ("SimulateCustomPolicyRequest", "OrderedOrganizationPolicyInputList"): "refused",
+    ("SimulateCustomPolicyRequest", "ResourceHandlingOption"): "refused",
+    ("SimulatePrincipalPolicyRequest", "PolicyExclusionList"): "refused",
+    ("SimulatePrincipalPolicyRequest", "ResourceHandlingOption"): "refused",
+}
+# Lists of what nobody has, and what is always missing: nothing is in them, nothing comes after them.
+UNMADE = {
+    "DeleteLoginProfile",
+    "GetLoginProfile",
+    "ListMFADevices",
+    "ListSAMLProviders",
+    "ListSSHPublicKeys",
+    "ListServerCertificates",
+    "ListServiceSpecificCredentials",
+    "ListSigningCertificates",
+    "ListVirtualMFADevices",
+}
+# Below members that are refused.
+REFUSED_SHAPES = {"PolicyIdentifier", "InlinePolicyIdentifierType", "OrderedOrganizationPolicyType"}
 
 
 @pytest.fixture(params=sorted(SCENARIOS))
@@ -51,10 +73,12 @@ def test_the_stories_call_every_operation_with_every_member(node: Node) -> None:
         seen.append(Recorder(client))
         SCENARIOS[name](client, account)
     done = {operation for operation, row in read_coverage("iam").items() if status_of(row) != "absent"}
-    assert done == set().union(*(each.operations for each in seen))
-    shapes = [model.operation("iam", operation) for operation in sorted(done)]
+    called = set().union(*(each.operations for each in seen))
+    assert called | {"GetLoginProfile", "DeleteLoginProfile"} == done
+    shapes = [model.operation("iam", operation) for operation in sorted(done - UNMADE)]
     asked, told = set().union(*(each.asked for each in seen)), set().union(*(each.told for each in seen))
     never_asked = set().union(*(members_of(each.input_shape) for each in shapes)) - asked
+    never_asked = {member for member in never_asked if member[0] not in REFUSED_SHAPES}
     never_told = set().union(*(members_of(each.output_shape) for each in shapes)) - told
     assert (sorted(never_asked), sorted(never_told)) == (sorted(NEVER_ASKED), sorted(NEVER_TOLD))
 

@@ -391,6 +391,57 @@ def whole_account(iam: Any, account: str) -> None:
     assert iam.list_account_aliases()["AccountAliases"] == []
 
 
+def simulations(iam: Any, account: str) -> None:
+    """What would be decided."""
+    bob = f"arn:aws:iam::{account}:user/bob"
+    iam.create_user(UserName="bob")
+    iam.attach_user_policy(UserName="bob", PolicyArn=ADMINISTRATOR)
+    document = statement(Condition={"StringEquals": {"aws:RequestedRegion": "eu-west-1"}})
+    keys = iam.get_context_keys_for_custom_policy(PolicyInputList=[document])["ContextKeyNames"]
+    assert keys == ["aws:RequestedRegion"]
+    found = iam.get_context_keys_for_principal_policy(PolicySourceArn=bob, PolicyInputList=[document])
+    assert found["ContextKeyNames"] == keys
+    given: dict[str, Any] = {
+        "PolicyInputList": [document],
+        "PermissionsBoundaryPolicyInputList": [ALLOW_ALL],
+        "ActionNames": ["sqs:SendMessage", "sqs:ReceiveMessage"],
+        "ResourceArns": [f"arn:aws:sqs:eu-west-1:{account}:q"],
+        "ResourcePolicy": statement(Principal={"AWS": account}),
+        "ResourceOwner": f"arn:aws:iam::{account}:root",
+        "CallerArn": bob,
+        "ContextEntries": [{"ContextKeyName": keys[0], "ContextKeyValues": ["eu-west-2"], "ContextKeyType": "string"}],
+        "MaxItems": 1,
+    }
+    custom = iam.simulate_custom_policy(**given)
+    [result] = custom["EvaluationResults"]
+    assert (result["EvalActionName"], result["EvalDecision"]) == ("sqs:SendMessage", "implicitDeny")
+    rest = iam.simulate_custom_policy(**given, Marker=custom["Marker"])
+    assert names(rest["EvaluationResults"], "EvalActionName") == ["sqs:ReceiveMessage"]
+    of_bob = iam.simulate_principal_policy(PolicySourceArn=bob, **given)
+    [result] = of_bob["EvaluationResults"]
+    assert result["EvalDecision"] == "allowed"
+    assert names(result["MatchedStatements"], "SourcePolicyId") == ["AdministratorAccess", "ResourcePolicy"]
+    rest = iam.simulate_principal_policy(PolicySourceArn=bob, **given, Marker=of_bob["Marker"])
+    assert rest["IsTruncated"] is False
+
+
+def unmade(iam: Any, account: str) -> None:
+    """What tools ask for before they delete a user: there is none of it."""
+    iam.create_user(UserName="bob")
+    assert iam.list_mfa_devices(UserName="bob")["MFADevices"] == []
+    assert iam.list_ssh_public_keys(UserName="bob")["SSHPublicKeys"] == []
+    assert iam.list_signing_certificates(UserName="bob")["Certificates"] == []
+    assert iam.list_service_specific_credentials(UserName="bob")["ServiceSpecificCredentials"] == []
+    assert iam.list_virtual_mfa_devices()["VirtualMFADevices"] == []
+    assert iam.list_server_certificates()["ServerCertificateMetadataList"] == []
+    assert iam.list_saml_providers()["SAMLProviderList"] == []
+    none = (404, "NoSuchEntity", "Login Profile for User bob cannot be found.")
+    assert refused(iam.get_login_profile, UserName="bob") == none
+    assert refused(iam.delete_login_profile, UserName="bob") == none
+    assert refused(iam.list_mfa_devices, UserName="eve")[1] == "NoSuchEntity"
+    assert refused(iam.create_login_profile, UserName="bob", Password="x")[:2] == (501, "NotImplementedException")
+
+
 SCENARIOS: Mapping[str, Scenario] = {
     each.__name__: each
     for each in (
@@ -402,6 +453,8 @@ SCENARIOS: Mapping[str, Scenario] = {
         instance_profiles,
         providers,
         linked_roles,
+        simulations,
+        unmade,
         whole_account,
     )
 }

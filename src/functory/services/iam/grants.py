@@ -69,13 +69,22 @@ def load_grants(connection: Connection, identity_arn: str) -> Grants | None:
     row = find_by_arn(connection, identity_arn, "user", "role")
     if row is None:
         return None
-    owners = [row.id]
-    if row.kind == "user":
-        groups = select(MEMBERSHIPS.c.group_id).where(MEMBERSHIPS.c.user_id == row.id).order_by(MEMBERSHIPS.c.group_id)
-        owners += connection.execute(groups).scalars().all()
-    policies = [policy for owner in owners for policy in policies_of(connection, owner)]
-    limit = None if row.boundary_arn is None else managed_document(connection, row.boundary_arn)
-    return Grants(tuple(policies), limit)
+    policies = [policy for owner in owners_of(connection, row) for policy in policies_of(connection, owner.id)]
+    return Grants(tuple(policies), boundary_document(connection, row))
+
+
+def boundary_document(connection: Connection, row: Row[Any]) -> str | None:
+    """The permissions boundary of a user or role."""
+    return None if row.boundary_arn is None else managed_document(connection, row.boundary_arn)
+
+
+def owners_of(connection: Connection, row: Row[Any]) -> list[Row[Any]]:
+    """Whose policies apply to a user, group or role: its own, and those of a user's groups."""
+    if row.kind != "user":
+        return [row]
+    joined = select(ENTITIES).join(MEMBERSHIPS, MEMBERSHIPS.c.group_id == ENTITIES.c.id)
+    groups = joined.where(MEMBERSHIPS.c.user_id == row.id).order_by(ENTITIES.c.name_key)
+    return [row, *connection.execute(groups).all()]
 
 
 def policies_of(connection: Connection, owner_id: str) -> Iterator[tuple[str, str]]:
