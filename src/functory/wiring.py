@@ -63,6 +63,7 @@ from functory.services.lambda_.async_queue import AsyncDeliveryTarget, AsyncQueu
 from functory.services.lambda_.rules import ARCHITECTURES
 from functory.services.lambda_.service import LambdaService
 from functory.services.logs.service import LogsService
+from functory.services.sqs.service import SqsService
 from functory.store.blobs import FileBlobs
 from functory.store.sqlite import SqliteStore
 
@@ -248,7 +249,8 @@ async def node(settings: Settings) -> AsyncIterator[ReadyInfo]:
         iam = IamService(store, clock, ids, secret)
         administrators = BootstrapRoute(iam.make_administrator, secret, settings.node.default_account, clock)
         own = NodeRoutes(health, lambda_.links, blobs, clock, administrators)
-        calls = Calls([lambda_, logs, iam])
+        sqs = await stack.enter_async_context(SqsService(store, clock, ids, settings.sqs, secret))
+        calls = Calls([lambda_, logs, iam, sqs])
         access = OpenAccess(settings.node.default_account)
         urls = FunctionUrlApi(lambda_.url_invocations, access, clock, ids, settings.lambda_.url_domain)
         api.attach(Pipeline(calls, InvokeRoute(lambda_.invoke_api), own, urls, ids, settings.node))

@@ -154,6 +154,12 @@ class LambdaSettings(_Section, frozen=True):
         return int(found) if found else self.account_concurrency
 
 
+class SqsSettings(_Section, frozen=True):
+    """Amazon SQS. ``name_reuse_after_s``: so long after its deletion a queue's name cannot be used again (AWS: 60 s)."""
+
+    name_reuse_after_s: float = 60.0
+
+
 class LogSettings(_Section, frozen=True):
     """Functory's own log. ``format`` ``auto`` is ``text`` on a terminal and ``json`` elsewhere."""
 
@@ -172,6 +178,7 @@ class Settings(_Section, frozen=True):
     environments: EnvironmentSettings = EnvironmentSettings()
     deliveries: DeliverySettings = DeliverySettings()
     lambda_: LambdaSettings = msgspec.field(default=LambdaSettings(), name="lambda")
+    sqs: SqsSettings = SqsSettings()
     log: LogSettings = LogSettings()
 
 
@@ -263,6 +270,7 @@ def _check(settings: Settings) -> None:
         "environments.standby_max must not be negative": settings.environments.standby_max >= 0,
         "deliveries.retry_base_s must not be negative": settings.deliveries.retry_base_s >= 0,
         "deliveries.workers must be positive": settings.deliveries.workers > 0,
+        "sqs.name_reuse_after_s must not be negative": settings.sqs.name_reuse_after_s >= 0,
         "lambda.account_concurrency must be positive": settings.lambda_.account_concurrency > 0,
         "lambda.account_limits must be ACCOUNT=LIMIT or ACCOUNT/REGION=LIMIT": all(
             _ACCOUNT_LIMIT.fullmatch(entry) for entry in settings.lambda_.account_limits

@@ -22,8 +22,8 @@ from sqlalchemy import Connection
 
 from functory.aws.errors import AwsError
 from functory.core.identity.port import AccessKey, Grants, Role
+from functory.kernel.sealing import Sealer
 from functory.services.iam import grants
-from functory.services.iam.cipher import Cipher
 from functory.store.port import Store
 
 ENTRIES_MAX = 20_000
@@ -35,7 +35,7 @@ T = TypeVar("T")
 class Directory:
     """See the module."""
 
-    def __init__(self, store: Store, cipher: Cipher) -> None:
+    def __init__(self, store: Store, cipher: Sealer) -> None:
         self._store = store
         self._cipher = cipher
         self._keys: dict[str, AccessKey | None] = {}

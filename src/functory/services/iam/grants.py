@@ -8,8 +8,8 @@ from typing import Any
 from sqlalchemy import Connection, Row, select
 
 from functory.core.identity.port import AccessKey, Grants, Principal, PrincipalKind, Role
+from functory.kernel.sealing import Sealer
 from functory.services.iam.aws_policies import aws_policies
-from functory.services.iam.cipher import Cipher
 from functory.services.iam.entities import arn, columns, look_up
 from functory.services.iam.naming import parse_arn
 from functory.services.iam.tables import (
@@ -28,7 +28,7 @@ def has_any_key(connection: Connection) -> bool:
     return connection.execute(select(ACCESS_KEYS.c.id).limit(1)).first() is not None
 
 
-def load_key(connection: Connection, cipher: Cipher, access_key_id: str) -> AccessKey | None:
+def load_key(connection: Connection, cipher: Sealer, access_key_id: str) -> AccessKey | None:
     """See `Identities.find_key`."""
     key = connection.execute(select(ACCESS_KEYS).where(ACCESS_KEYS.c.id == access_key_id)).one_or_none()
     if key is None:

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from functory.kernel.clock import Clock
 from functory.kernel.ids import Ids
-from functory.services.iam.cipher import Cipher
+from functory.kernel.sealing import Sealer
 from functory.services.iam.directory import Directory
 from functory.store.port import Store
 
@@ -24,7 +24,7 @@ class Room:
     store: Store
     clock: Clock
     ids: Ids
-    cipher: Cipher
+    cipher: Sealer
     directory: Directory
 
     def now_s(self) -> int:

@@ -9,6 +9,7 @@ from typing import Any
 from functory.core.calls import CallContext, Operation
 from functory.kernel.clock import Clock
 from functory.kernel.ids import Ids
+from functory.kernel.sealing import Sealer
 from functory.services.iam import (
     access_keys,
     accounts,
@@ -29,7 +30,6 @@ from functory.services.iam import (
     users,
 )
 from functory.services.iam.bootstrap import Administrator, make_administrator
-from functory.services.iam.cipher import Cipher
 from functory.services.iam.directory import Directory
 from functory.services.iam.room import Room
 from functory.store.port import Store
@@ -163,7 +163,7 @@ class IamService:
 
     def __init__(self, store: Store, clock: Clock, ids: Ids, folder_secret: bytes) -> None:
         self.name = "iam"
-        cipher = Cipher(folder_secret)
+        cipher = Sealer(folder_secret, "functory iam access keys")
         self.identities = Directory(store, cipher)
         self._room = Room(store, clock, ids, cipher, self.identities)
         self.operations: Mapping[str, Operation] = {name: partial(call, self._room) for name, call in OPERATIONS.items()}

@@ -3,7 +3,6 @@ from __future__ import annotations
 import pytest
 
 from functory.core.identity.port import Principal, PrincipalKind
-from functory.services.iam.cipher import Cipher
 from tests.support.iam_service import ACCOUNT, Iam
 
 BOB = Principal(PrincipalKind.USER, ACCOUNT, f"arn:aws:iam::{ACCOUNT}:user/bob", "AIDA1", "bob")
@@ -53,15 +52,3 @@ def test_a_status_is_active_or_inactive() -> None:
     iam.user("bob")
     key_id = iam.key("bob")["AccessKeyId"]
     assert iam.refused("UpdateAccessKey", UserName="bob", AccessKeyId=key_id, Status="Expired")[0] == "ValidationError"
-
-
-def test_a_sealed_secret_opens_only_for_its_key_and_its_folder() -> None:
-    from cryptography.exceptions import InvalidTag
-
-    sealed = Cipher(b"a" * 32).seal("AKIA1", "secret")
-    assert b"secret" not in sealed
-    assert Cipher(b"a" * 32).open("AKIA1", sealed) == "secret"
-    assert Cipher(b"a" * 32).seal("AKIA1", "secret") != sealed
-    for folder, key_id in ((b"b" * 32, "AKIA1"), (b"a" * 32, "AKIA2")):
-        with pytest.raises(InvalidTag):
-            Cipher(folder).open(key_id, sealed)

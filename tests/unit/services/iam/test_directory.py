@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Connection
 
 from functory.core.identity.port import AccessKey, Grants, PrincipalKind, Role
-from functory.services.iam.cipher import Cipher
+from functory.kernel.sealing import Sealer
 from functory.services.iam.directory import Directory
 from functory.services.iam.entities import NewEntity, add
 from tests.support.iam_service import ACCOUNT, ADMINISTRATOR, ALLOW_ALL, BASIC, TRUST, Iam, MemoryStore, statement
@@ -167,7 +167,7 @@ class SlowStore(MemoryStore):
 def test_what_was_read_while_a_change_was_made_is_not_kept() -> None:
     async def run() -> None:
         store = SlowStore()
-        directory = Directory(store, Cipher(b"s" * 32))
+        directory = Directory(store, Sealer(b"s" * 32, "test"))
         store.open.clear()
         reading = asyncio.ensure_future(directory.grants_of(BOB))
         await asyncio.sleep(0)
@@ -185,7 +185,7 @@ def test_what_was_read_while_a_change_was_made_is_not_kept() -> None:
 def test_after_a_cancelled_change_nothing_stale_is_told() -> None:
     async def run() -> None:
         store = SlowStore()
-        directory = Directory(store, Cipher(b"s" * 32))
+        directory = Directory(store, Sealer(b"s" * 32, "test"))
         assert await directory.grants_of(BOB) is None
         store.open.clear()
         change = asyncio.ensure_future(directory.change(_add_bob))
