@@ -246,7 +246,7 @@ async def node(settings: Settings) -> AsyncIterator[ReadyInfo]:
                 "standbys": environments.standbys.counts(),
             }
 
-        iam = IamService(store, clock, ids, secret)
+        iam = await stack.enter_async_context(IamService(store, clock, ids, secret))
         administrators = BootstrapRoute(iam.make_administrator, secret, settings.node.default_account, clock)
         own = NodeRoutes(health, lambda_.links, blobs, clock, administrators)
         sqs = await stack.enter_async_context(SqsService(store, clock, ids, settings.sqs, secret))

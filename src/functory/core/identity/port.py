@@ -145,6 +145,20 @@ class Identities(Protocol):
         """Whether any access key exists on this node: without one nobody can sign (``functory iam bootstrap``)."""
 
 
+class Uses(Protocol):
+    """Told of every call that was signed, for AWS's answers about when something was last used."""
+
+    def note(self, principal: Principal, access_key_id: str, service: str, region: str) -> None:
+        """A call was made. Costs a dictionary entry.
+
+        Args:
+            principal: who signed.
+            access_key_id: with what.
+            service: the signing name: ``lambda``, ``s3`` …
+            region: that the signature is for.
+        """
+
+
 class ResourcePolicies(Protocol):
     """The policies that are attached to resources, by the service that owns them."""
 

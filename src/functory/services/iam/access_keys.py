@@ -129,6 +129,7 @@ async def get_access_key_last_used(room: Room, context: CallContext, params: dic
         .outerjoin(ENTITIES, ENTITIES.c.id == ACCESS_KEYS.c.owner_id)
         .where(ACCESS_KEYS.c.id == key_id, ACCESS_KEYS.c.account_id == context.account_id)
     )
+    await room.last_uses.save()
     row = await room.read(lambda connection: connection.execute(statement).one_or_none())
     if row is None:
         raise _no_key(key_id)

@@ -82,6 +82,7 @@ async def create_role(room: Room, context: CallContext, params: dict[str, Any]) 
 async def get_role(room: Room, context: CallContext, params: dict[str, Any]) -> dict[str, Any]:
     """Everything about a role."""
     name = params["RoleName"]
+    await room.last_uses.save()
     return {"Role": full_view(await room.read(lambda connection: entities.find(connection, context.account_id, KIND, name)))}
 
 

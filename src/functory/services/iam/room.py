@@ -12,6 +12,7 @@ from functory.kernel.clock import Clock
 from functory.kernel.ids import Ids
 from functory.kernel.sealing import Sealer
 from functory.services.iam.directory import Directory
+from functory.services.iam.last_uses import LastUses
 from functory.store.port import Store
 
 T = TypeVar("T")
@@ -19,13 +20,14 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """Store, clock, randomness, the cipher of secrets, and the directory that remembers who has been given what."""
+    """Store, clock, randomness, the cipher of secrets, the directory that remembers who has been given what, last uses."""
 
     store: Store
     clock: Clock
     ids: Ids
     cipher: Sealer
     directory: Directory
+    last_uses: LastUses
 
     def now_s(self) -> int:
         """Epoch seconds: IAM's times have no fractions."""

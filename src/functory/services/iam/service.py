@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 from functory.core.calls import CallContext, Operation
+from functory.core.reconcile.job import Job
 from functory.kernel.clock import Clock
 from functory.kernel.ids import Ids
 from functory.kernel.sealing import Sealer
@@ -31,6 +33,7 @@ from functory.services.iam import (
 )
 from functory.services.iam.bootstrap import Administrator, make_administrator
 from functory.services.iam.directory import Directory
+from functory.services.iam.last_uses import EVERY_S, LastUses
 from functory.services.iam.room import Room
 from functory.store.port import Store
 
@@ -154,8 +157,12 @@ OPERATIONS: Mapping[str, _RoomOperation] = {
 class IamService:
     """IAM as a `functory.core.calls.Service`.
 
+    An async context manager: inside it what was noted of last uses is kept in the background, and leaving it keeps the rest.
+    Leave it before the store is closed.
+
     Attributes:
         identities: who has been given what (`functory.core.identity.port.Identities`).
+        last_uses: told of signed calls (`functory.core.identity.port.Uses`).
 
     Args:
         folder_secret: of the data folder; access keys are sealed with a key made of it.
@@ -165,8 +172,20 @@ class IamService:
         self.name = "iam"
         cipher = Sealer(folder_secret, "functory iam access keys")
         self.identities = Directory(store, cipher)
-        self._room = Room(store, clock, ids, cipher, self.identities)
+        self.last_uses = LastUses(store, clock)
+        self._room = Room(store, clock, ids, cipher, self.identities, self.last_uses)
+        self._saving = Job("iam last uses", self.last_uses.save, every_s=EVERY_S)
         self.operations: Mapping[str, Operation] = {name: partial(call, self._room) for name, call in OPERATIONS.items()}
+
+    async def __aenter__(self) -> Self:
+        await self._saving.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._saving.__aexit__(kind, error, trace)
+        await self.last_uses.save()
 
     async def make_administrator(self, account_id: str, user_name: str, *, force: bool) -> Administrator:
         """See `functory.services.iam.bootstrap.make_administrator`."""

@@ -108,6 +108,7 @@ async def get_account_authorization_details(room: Room, context: CallContext, pa
             "Policies": lists["policy"],
         } | more
 
+    await room.last_uses.save()
     return await room.read(work)
 
 
