@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,9 +10,11 @@ import pytest
 from functory.aws import model
 from scripts.generate_docs import read_coverage, status_of
 from tests.support.iam_scenarios import SCENARIOS, refused
-from tests.support.iam_service import ALLOW_ALL, TRUST, statement
-from tests.support.node import Node
+from tests.support.iam_service import ALLOW_ALL, BASIC, TRUST, statement
+from tests.support.node import Node, run
 from tests.support.recorder import Recorder, members_of
+
+AWS = str(Path(sys.executable).with_name("aws"))
 
 # What no answer has here, or AWS has in no answer.
 NEVER_TOLD = {
@@ -36,7 +40,6 @@ NEVER_ASKED = {
     ("ListAccountAliasesRequest", "Marker"): "an account has one alias",
     ("SimulateCustomPolicyRequest", "OrderedOrganizationPolicyInputList"): "refused",
     ("SimulateCustomPolicyRequest", "ResourceHandlingOption"): "refused",
-    ("SimulatePrincipalPolicyRequest", "PolicyExclusionList"): "refused",
     ("SimulatePrincipalPolicyRequest", "ResourceHandlingOption"): "refused",
 }
 # Lists of what nobody has, and what is always missing: nothing is in them, nothing comes after them.
@@ -52,7 +55,7 @@ UNMADE = {
     "ListVirtualMFADevices",
 }
 # Below members that are refused.
-REFUSED_SHAPES = {"PolicyIdentifier", "InlinePolicyIdentifierType", "OrderedOrganizationPolicyType"}
+REFUSED_SHAPES = {"OrderedOrganizationPolicyType"}
 
 
 @pytest.fixture(params=sorted(SCENARIOS))
@@ -142,6 +145,27 @@ def test_everything_survives_a_crash(node: Node) -> None:
     assert kept == (1,)
     assert secret.encode() not in sealed
     assert secret not in node.log_file.read_text(encoding="utf-8")
+
+
+def test_the_aws_cli_manages_a_role(node: Node) -> None:
+    environ = node.aws_environment() | {"AWS_ACCESS_KEY_ID": "900000000007", "AWS_PAGER": ""}
+
+    def aws(*arguments: str) -> Any:
+        printed = run(AWS, "iam", *arguments, "--output", "json", environ=environ).stdout
+        return json.loads(printed) if printed.strip() else None
+
+    made = aws("create-role", "--role-name", "worker", "--assume-role-policy-document", TRUST, "--tags", "Key=a,Value=b")
+    assert made["Role"]["AssumeRolePolicyDocument"] == json.loads(TRUST)
+    aws("wait", "role-exists", "--role-name", "worker")
+    aws("attach-role-policy", "--role-name", "worker", "--policy-arn", BASIC)
+    aws("put-role-policy", "--role-name", "worker", "--policy-name", "p", "--policy-document", ALLOW_ALL)
+    found = aws("get-role-policy", "--role-name", "worker", "--policy-name", "p")
+    assert found["PolicyDocument"] == json.loads(ALLOW_ALL)
+    assert aws("list-attached-role-policies", "--role-name", "worker")["AttachedPolicies"][0]["PolicyArn"] == BASIC
+    done = run(AWS, "iam", "delete-role", "--role-name", "worker", environ=environ, check=False)
+    assert done.returncode != 0
+    said = "An error occurred (DeleteConflict) when calling the DeleteRole operation: Cannot delete entity, must detach all"
+    assert said in done.stderr
 
 
 def test_the_command_line_makes_an_administrator_while_the_node_runs(node: Node) -> None:

@@ -417,7 +417,9 @@ def simulations(iam: Any, account: str) -> None:
     assert (result["EvalActionName"], result["EvalDecision"]) == ("sqs:SendMessage", "implicitDeny")
     rest = iam.simulate_custom_policy(**given, Marker=custom["Marker"])
     assert names(rest["EvaluationResults"], "EvalActionName") == ["sqs:ReceiveMessage"]
-    of_bob = iam.simulate_principal_policy(PolicySourceArn=bob, **given)
+    inline = {"PolicyName": "p", "AttachmentType": "user", "AttachmentName": "bob"}
+    excluded = [{"PolicyType": "scp"}, {"PolicyArn": BASIC}, {"InlinePolicyIdentifier": inline}]
+    of_bob = iam.simulate_principal_policy(PolicySourceArn=bob, **given, PolicyExclusionList=excluded)
     [result] = of_bob["EvaluationResults"]
     assert result["EvalDecision"] == "allowed"
     assert names(result["MatchedStatements"], "SourcePolicyId") == ["AdministratorAccess", "ResourcePolicy"]

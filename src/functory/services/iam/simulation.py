@@ -5,7 +5,7 @@ policies, which facts, and how an answer tells it.
 
 AWS: a result for each action. With resources, each has its own result below, and the action's is the most restrictive of
 them. Differs: ``EvalResourceName`` of an action is ``*``, never the template of its resources' ARNs; a decision across
-accounts has no details by type of policy. Policies of organizations, exclusions and EC2's resource scenarios are refused.
+accounts has no details by type of policy. Policies of organizations and EC2's resource scenarios are refused.
 """
 
 from __future__ import annotations
@@ -26,12 +26,13 @@ from functory.core.identity.port import Principal, PrincipalKind
 from functory.services.iam import paging
 from functory.services.iam.context_keys import find_source
 from functory.services.iam.errors import invalid
+from functory.services.iam.exclusions import Attached, Exclusions
 from functory.services.iam.grants import boundary_document, find_by_arn, owners_of, policies_of
 from functory.services.iam.naming import parse_arn
 from functory.services.iam.policy_positions import statement_positions
 from functory.services.iam.room import Room
 
-_REFUSED = ("PolicyExclusionList", "OrderedOrganizationPolicyInputList", "ResourceHandlingOption")
+_REFUSED = ("OrderedOrganizationPolicyInputList", "ResourceHandlingOption")
 _RESTRICTIVE = ("allowed", "implicitDeny", "explicitDeny")
 _EVERYTHING = "*"
 _SOURCE_TYPE = "IAM Policy"  # AWS: what answers have, whatever the model's enum says
@@ -75,26 +76,27 @@ async def simulate_custom_policy(room: Room, context: CallContext, params: dict[
 async def simulate_principal_policy(room: Room, context: CallContext, params: dict[str, Any]) -> dict[str, Any]:
     """Of what a user, group or role has been given, and of further documents."""
     _refuse_absent(params)
-    arn = params["PolicySourceArn"]
+    arn, exclusions = params["PolicySourceArn"], Exclusions(params.get("PolicyExclusionList", []))
 
-    def work(connection: Connection) -> tuple[Principal, list[tuple[str, str]], str | None]:
+    def work(connection: Connection) -> tuple[Principal, list[Attached], str | None]:
         row = find_source(connection, context.account_id, arn)
         given = [
-            (_source_id(owner.kind, owner.name, name), document)
+            Attached(owner.kind, owner.name, name, document)
             for owner in owners_of(connection, row)
             for name, document in policies_of(connection, owner.id)
         ]
         caller = _caller(connection, context.account_id, params.get("CallerArn", arn))
-        return caller, given, boundary_document(connection, row)
+        return caller, given, None if exclusions.without_boundary else boundary_document(connection, row)
 
     caller, given, boundary = await room.read(work)
-    return _answer(_simulation(params, caller, given, boundary), params)
+    kept = [(_source_id(policy), policy.document) for policy in given if not exclusions.match(policy)]
+    return _answer(_simulation(params, caller, kept, boundary), params)
 
 
-def _source_id(kind: str, owner: str, name: str) -> str:
+def _source_id(policy: Attached) -> str:
     """AWS: a managed policy's name; of an inline one its owner's kind and name before it."""
-    parts = parse_arn(name)
-    return f"{kind}_{owner}_{name}" if parts is None else parts[3]
+    parts = parse_arn(policy.name)
+    return f"{policy.owner_kind}_{policy.owner_name}_{policy.name}" if parts is None else parts[3]
 
 
 def _refuse_absent(params: Mapping[str, Any]) -> None:

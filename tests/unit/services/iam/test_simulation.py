@@ -111,6 +111,61 @@ def test_a_user_has_what_it_and_its_groups_were_given() -> None:
     assert of_bob(iam)["PermissionsBoundaryDecisionDetail"] == {"AllowedByPermissionsBoundary": False}
 
 
+@pytest.mark.parametrize(
+    ("entry", "left"),
+    [
+        ({"PolicyType": "inline"}, ["limit", "AdministratorAccess"]),
+        ({"PolicyType": "aws-managed"}, ["user_bob_mine", "limit"]),
+        ({"PolicyType": "user-managed"}, ["user_bob_mine", "AdministratorAccess"]),
+        ({"PolicyType": "scp"}, ["user_bob_mine", "limit", "AdministratorAccess"]),
+        ({"PolicyArn": "arn:aws:iam::aws:policy/Admin*Acc?ss"}, ["user_bob_mine", "limit"]),
+        ({"PolicyArn": f"arn:aws:iam::{ACCOUNT}:policy/other"}, ["user_bob_mine", "limit", "AdministratorAccess"]),
+        (
+            {"InlinePolicyIdentifier": {"PolicyName": "mine", "AttachmentType": "user", "AttachmentName": "bob"}},
+            ["limit", "AdministratorAccess"],
+        ),
+        (
+            {"InlinePolicyIdentifier": {"PolicyName": "mine", "AttachmentType": "role", "AttachmentName": "bob"}},
+            ["user_bob_mine", "limit", "AdministratorAccess"],
+        ),
+    ],
+)
+def test_attached_policies_can_be_left_out(entry: dict[str, Any], left: list[str]) -> None:
+    iam = Iam()
+    iam.user()
+    iam.call("PutUserPolicy", UserName="bob", PolicyName="mine", PolicyDocument=READ)
+    for arn in (iam.policy("limit", READ), ADMINISTRATOR):
+        iam.call("AttachUserPolicy", UserName="bob", PolicyArn=arn)
+    assert ids(of_bob(iam, PolicyExclusionList=[entry])) == left
+
+
+def test_a_boundary_can_be_left_out() -> None:
+    iam = Iam()
+    iam.user(PermissionsBoundary=iam.policy("limit", statement(Action="sqs:*")))
+    iam.call("AttachUserPolicy", UserName="bob", PolicyArn=ADMINISTRATOR)
+    assert of_bob(iam)["EvalDecision"] == "implicitDeny"
+    result = of_bob(iam, PolicyExclusionList=[{"PolicyType": "permission-boundary"}])
+    assert result["EvalDecision"] == "allowed"
+    assert "PermissionsBoundaryDecisionDetail" not in result
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {},
+        {"PolicyType": "scp", "PolicyArn": ADMINISTRATOR},
+        {"PolicyArn": "nothing-of-the-kind-at-all"},
+        {"PolicyArn": "arn:aws:iam::*:policy/AdministratorAccess"},
+        {"PolicyArn": "arn:aws:iam::aws:policy/*Administrator*"},
+    ],
+)
+def test_an_exclusion_names_one_thing(entry: dict[str, Any]) -> None:
+    iam = Iam()
+    iam.user()
+    params = {"PolicySourceArn": BOB, "ActionNames": ["s3:GetObject"], "PolicyExclusionList": [entry]}
+    assert iam.refused("SimulatePrincipalPolicy", **params)[0] == "InvalidInput"
+
+
 def test_groups_and_roles_are_simulated_too() -> None:
     iam = Iam()
     group = iam.call("CreateGroup", GroupName="team")["Group"]["Arn"]
