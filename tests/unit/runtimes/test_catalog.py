@@ -206,3 +206,6 @@ def test_a_runtime_version_arn_names_identifier_and_version() -> None:
     arn = runtime_version_arn("eu-west-1", ready("3.12.1"))
     assert re.fullmatch(r"arn:aws:lambda:eu-west-1::runtime:[0-9a-f]{64}", arn)
     assert arn != runtime_version_arn("eu-west-1", ready("3.12.2"))
+    mounts = [(RuntimeMount(Path("/a") / pack, "/var/runtime"),) for pack in ("python3.12-1", "python3.12-2")]
+    arns = {runtime_version_arn("eu-west-1", dataclasses.replace(ready("3.12.1"), mounts=mount)) for mount in mounts}
+    assert len(arns | {arn}) == 3

@@ -153,6 +153,7 @@ class Starter:
             runtime = image.runtime if image else await near.runtimes.resolve(version.runtime)
         except RuntimeMissing as error:
             raise StartRefused("Runtime.Unavailable", str(error), log) from error
+        _check_pin(version, runtime, log)
         code = await near.artifacts.unpack(version.code_key)
         layers = await near.artifacts.merge(version.layer_keys) if version.layer_keys else None
         argv, refusal = _argv(runtime, {"{task}": code} | ({"{opt}": layers} if layers else {}))
@@ -336,6 +337,21 @@ def _argv(runtime: ReadyRuntime, folders: Mapping[str, Path]) -> tuple[tuple[str
             return (entrypoint, *runtime.argv[1:]), f"fork/exec {shown}: {why_not}" if why_not else ""
     shown = " ".join(expand(entrypoint, places({})) for entrypoint in runtime.entrypoints)
     return (), f"Couldn't find valid bootstrap(s): [{shown}]"
+
+
+def _check_pin(version: FunctionVersion, runtime: ReadyRuntime, log: LogStream) -> None:
+    """Refuse a function that stays with another version of its runtime than the one that is here.
+
+    Raises:
+        StartRefused: it does.
+    """
+    installed = runtime_version_arn(version.region, runtime)
+    if version.runtime_pin and version.runtime_pin != installed:
+        text = (
+            f"The function stays with the runtime version {version.runtime_pin}, and {installed} is installed: "
+            "PutRuntimeManagementConfig changes that."
+        )
+        raise StartRefused("Runtime.Unavailable", text, log)
 
 
 def _shown(address: str, runtime: ReadyRuntime) -> str:

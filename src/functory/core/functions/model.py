@@ -52,6 +52,7 @@ class FunctionVersion:
         dead_letter_arn: DeadLetterConfig.TargetArn or ``""``.
         image: set for a container image; ``code_key`` is its digest then, ``runtime`` and ``handler`` are ``""``.
         layer_keys: blob keys of the layers' zips, in the order of ``Layers``: later ones override earlier ones in ``/opt``.
+        runtime_pin: ARN of the only runtime version it may run with, or ``""``.
         isolation: what its tags ask for (see `functory.core.functions.isolation`), or ``""``; part of ``epoch``.
     """
 
@@ -76,6 +77,7 @@ class FunctionVersion:
     dead_letter_arn: str = ""
     image: ImageOverrides | None = None
     layer_keys: tuple[str, ...] = ()
+    runtime_pin: str = ""
     isolation: str = ""
 
     @property

@@ -39,7 +39,9 @@ class CodeApi:
         async with images.incoming(room, params, image=is_image) as (code, image):
             record = await room.commits.commit(key_of(ref), lambda conn: _update(conn, ref, params, code, image, stamp))
         room.nudge()
-        return view.configuration(record, record.version if params.get("Publish") else "")
+        return view.configuration(
+            record, record.version if params.get("Publish") else "", await room.runtime_versions.shown(record)
+        )
 
     async def _dry_run(self, ref: FunctionRef, params: dict[str, Any], *, image: bool) -> dict[str, Any]:
         """What the configuration would be."""
@@ -50,7 +52,8 @@ class CodeApi:
         else:
             code = await room.packages.judged(rules.check_zip(params.get("ZipFile")))
         latest = await room.store.read(lambda conn: _checked(conn, ref, params, code))
-        return view.configuration(msgspec.structs.replace(latest, code=code, config=_config(latest, params, found)))
+        record = msgspec.structs.replace(latest, code=code, config=_config(latest, params, found))
+        return view.configuration(record, "", await room.runtime_versions.shown(record))
 
 
 def _checked(conn: Connection, ref: FunctionRef, params: dict[str, Any], code: Code) -> VersionRecord:

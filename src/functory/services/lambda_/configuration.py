@@ -18,6 +18,7 @@ from functory.services.lambda_.lifecycle import State, UpdateStatus
 from functory.services.lambda_.log_rules import logging_changes
 from functory.services.lambda_.records import Code, Config, Image, VersionRecord
 from functory.services.lambda_.room import Room
+from functory.services.lambda_.runtime_versions import check_runtime_change
 
 
 @cache
@@ -158,7 +159,7 @@ class ConfigurationApi:
         record = await self._room.store.read(lambda conn: rows.find_version(conn, key_of(ref), ref.qualifier))
         if record is None:
             raise errors.not_found(ref.qualified_arn)
-        return view.configuration(record, ref.qualifier)
+        return view.configuration(record, ref.qualifier, await self._room.runtime_versions.shown(record))
 
     async def update_function_configuration(self, ctx: CallContext, params: dict[str, Any]) -> dict[str, Any]:
         """Change the configuration of ``$LATEST``."""
@@ -172,6 +173,7 @@ class ConfigurationApi:
             latest = need_latest(conn, ref)
             rules.check_revision(params.get("RevisionId"), latest.revision_id)
             check_idle(latest)
+            check_runtime_change(conn, latest, params.get("Runtime", latest.config.runtime))
             images.check_members(params, {}, image=latest.config.image is not None)
             config = layered(conn, ctx, changed_config(latest.config, params), params, latest.code)
             record = latest.changed(stamp, config=config)
@@ -181,4 +183,4 @@ class ConfigurationApi:
 
         record = await room.commits.commit(key_of(ref), work)
         room.nudge()
-        return view.configuration(record)
+        return view.configuration(record, "", await room.runtime_versions.shown(record))

@@ -60,7 +60,9 @@ class FunctionsApi:
 
             record = await room.commits.commit(key_of(ref), work)
         room.nudge()
-        return view.configuration(record, record.version if params.get("Publish") else "")
+        return view.configuration(
+            record, record.version if params.get("Publish") else "", await room.runtime_versions.shown(record)
+        )
 
     async def get_function(self, ctx: CallContext, params: dict[str, Any]) -> dict[str, Any]:
         """Configuration, a link to the code, and tags."""
@@ -76,7 +78,7 @@ class FunctionsApi:
         record, function = await self._room.store.read(work)
         location = self._room.links.make(ctx.endpoint, record.code.key, self._room.clock.epoch_s())
         result: dict[str, Any] = {
-            "Configuration": view.configuration(record, ref.qualifier),
+            "Configuration": view.configuration(record, ref.qualifier, await self._room.runtime_versions.shown(record)),
             "Code": view.code_location(record, location),
         }
         if concurrency := view_of(function):

@@ -12,7 +12,7 @@ from functory.core.functions.names import is_version_number
 from functory.core.functions.routes import Candidate, Route
 from functory.core.functions.terms import DEFAULT_TERMS
 from functory.core.invocations.lineage import resource_id
-from functory.services.lambda_ import event_invoke_rows, rows
+from functory.services.lambda_ import event_invoke_rows, rows, runtime_management_rows
 from functory.services.lambda_.tenancy import PER_TENANT
 from functory.store.port import Store
 
@@ -60,4 +60,8 @@ def _versions(conn: Connection, key: rows.Key, qualifier: str) -> Route | None:
 def candidate(conn: Connection, key: rows.Key, version: str) -> Candidate | None:
     """Part of a unit of work: a version as the engine sees it; None when there is none."""
     function, record = rows.get_function(conn, key), rows.get_version(conn, key, version)
-    return record.candidate(asked_for(function.tags)) if function is not None and record is not None else None
+    if function is None or record is None:
+        return None
+    found = record.candidate(asked_for(function.tags))
+    pin = runtime_management_rows.get(conn, key, version).pinned_arn
+    return replace(found, facts=replace(found.facts, runtime_pin=pin)) if pin and found.facts is not None else found

@@ -29,9 +29,10 @@ from functory.core.invocations.port import Invoker
 from functory.kernel import log
 from functory.kernel.clock import Clock
 from functory.kernel.ids import Ids
-from functory.services.lambda_ import images, rows
+from functory.services.lambda_ import images, rows, runtime_management_rows
 from functory.services.lambda_.commits import Commits
 from functory.services.lambda_.records import VersionRecord
+from functory.services.lambda_.runtime_versions import RuntimeVersions
 from functory.store.port import Store
 
 _log = log.get("services.lambda.prepare")
@@ -55,6 +56,7 @@ class Preparer:
         commits: Commits,
         artifacts: Artifacts,
         images: Images,
+        runtime_versions: RuntimeVersions,
         invoker: Invoker,
         ids: Ids,
         clock: Clock,
@@ -63,6 +65,7 @@ class Preparer:
         self._commits = commits
         self._artifacts = artifacts
         self._images = images
+        self._runtime_versions = runtime_versions
         self._invoker = invoker
         self._ids = ids
         self._clock = clock
@@ -89,7 +92,8 @@ class Preparer:
             _log.warning("function_failed", arn=record.arn, version=record.version, code=code, reason=reason)
             await self._commit(record, lambda current: current.failed(revision_id, code, reason))
             return
-        facts = await self._commit(record, lambda current: current.prepared(revision_id))
+        arn = await self._runtime_versions.noted_arn(record)
+        facts = await self._commit(record, lambda current: current.prepared(revision_id), arn)
         if facts is not None and record.version == LATEST:
             await self._invoker.retire(facts)
 
@@ -112,8 +116,11 @@ class Preparer:
             return "InternalError", f"The code could not be unpacked: {error.strerror or error}"
         return None
 
-    async def _commit(self, record: VersionRecord, move: Move) -> FunctionVersion | None:
-        """Commit a move unless the row changed since it was read; what the engine may run after it."""
+    async def _commit(self, record: VersionRecord, move: Move, runtime_arn: str = "") -> FunctionVersion | None:
+        """Commit a move unless the row changed since it was read; what the engine may run after it.
+
+        ``runtime_arn``: the version of its runtime that is installed, when other code or configuration becomes live.
+        """
         key = (record.account_id, record.region, record.name)
         now = self._clock.epoch_s()
 
@@ -126,6 +133,7 @@ class Preparer:
             if current.live_config is not None and moved.live_epoch != current.live_epoch:
                 gone = [current.live_code_key, *(layer.key for layer in current.live_config.layers)]
                 rows.touch_packages(conn, gone, now)
+                runtime_management_rows.note_update(conn, key, record.version, runtime_arn)
             return moved.candidate(asked_for(function.tags)).facts
 
         return await self._commits.commit(key, work)

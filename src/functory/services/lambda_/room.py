@@ -18,6 +18,7 @@ from functory.services.lambda_.links import CodeLinks
 from functory.services.lambda_.packages import Packages
 from functory.services.lambda_.ports import Isolations, Provisioner, Reservations
 from functory.services.lambda_.records import Stamp
+from functory.services.lambda_.runtime_versions import RuntimeVersions
 from functory.store.port import Store
 
 
@@ -40,6 +41,7 @@ class Room:
         machine: architecture of this machine in AWS's words.
         reservations: who enforces reserved concurrency.
         provisioner: who keeps provisioned environments.
+        runtime_versions: which versions of their runtimes functions run with.
         isolations: how functions can be isolated here.
         targets: who receives what destinations are sent.
         nudge: there is something to prepare.
@@ -60,6 +62,7 @@ class Room:
     reservations: Reservations
     provisioner: Provisioner
     isolations: Isolations
+    runtime_versions: RuntimeVersions
     targets: Targets
     nudge: Callable[[], None]
 

@@ -14,7 +14,14 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from functory.core.functions.model import LATEST
 from functory.core.functions.names import is_version_number
-from functory.services.lambda_ import event_invoke_rows, layers_rows, policy_rows, provisioned_rows, url_rows
+from functory.services.lambda_ import (
+    event_invoke_rows,
+    layers_rows,
+    policy_rows,
+    provisioned_rows,
+    runtime_management_rows,
+    url_rows,
+)
 from functory.services.lambda_.records import AliasRecord, FunctionRecord, VersionRecord, version_record, version_row
 from functory.services.lambda_.tables import (
     ALIASES,
@@ -60,6 +67,7 @@ def remove_function(conn: Connection, key: Key) -> None:
     layers_rows.remove_uses(conn, key)
     policy_rows.remove_policies(conn, key)
     event_invoke_rows.remove_configs(conn, key)
+    runtime_management_rows.remove(conn, key)
     provisioned_rows.remove(conn, key)
     url_rows.remove_urls(conn, key)
     for table in (ALIASES, VERSIONS, FUNCTIONS):
@@ -149,6 +157,7 @@ def remove_version(conn: Connection, key: Key, version: str) -> None:
     provisioned_rows.remove(conn, key, version)
     policy_rows.remove_policy(conn, key, version)
     event_invoke_rows.remove_config(conn, key, version)
+    runtime_management_rows.remove(conn, key, version)
     conn.execute(delete(VERSIONS).where(_is(VERSIONS, key), VERSIONS.c.version == version))
 
 

@@ -44,6 +44,8 @@ from functory.services.lambda_.provisioning import Provisioning
 from functory.services.lambda_.recursion import RecursionApi
 from functory.services.lambda_.room import Room
 from functory.services.lambda_.rules import ARCHITECTURES
+from functory.services.lambda_.runtime_management import RuntimeManagementApi
+from functory.services.lambda_.runtime_versions import RuntimeVersions
 from functory.services.lambda_.sweep import EVERY_S, Sweeper
 from functory.services.lambda_.tags import TagsApi
 from functory.services.lambda_.url_invoke import UrlInvocations
@@ -95,8 +97,16 @@ class LambdaService:
         self.policies = FunctionPolicies(store)
         self._provisioning = Provisioning(store, provisioner, reservations)
         self._commits = Commits(store, self.functions, self.policies, self._provisioning)
+        runtime_versions = RuntimeVersions(store, runtimes)
         self._preparer = Preparer(
-            store=store, commits=self._commits, artifacts=artifacts, images=images, invoker=invoker, ids=ids, clock=clock
+            store=store,
+            commits=self._commits,
+            artifacts=artifacts,
+            images=images,
+            runtime_versions=runtime_versions,
+            invoker=invoker,
+            ids=ids,
+            clock=clock,
         )
         self._prepare = Job("lambda.prepare", self._preparer.run, every_s=_PREPARE_EVERY_S)
         self._sweep = Job("lambda.sweep", Sweeper(store=store, artifacts=artifacts, clock=clock).run, every_s=EVERY_S)
@@ -134,6 +144,7 @@ class LambdaService:
             reservations=reservations,
             provisioner=provisioner,
             isolations=isolations,
+            runtime_versions=runtime_versions,
             targets=targets,
             nudge=self._prepare.nudge,
         )
@@ -162,6 +173,7 @@ def _table(room: Room, invoke: InvokeApi, invoke_stream: InvokeStreamApi) -> dic
     functions, versions, aliases = FunctionsApi(room), VersionsApi(room), AliasesApi(room)
     concurrency, policies, events = ConcurrencyApi(room), PoliciesApi(room), EventInvokeApi(room)
     recursion, provisioned, urls = RecursionApi(room), ProvisionedApi(room), UrlsApi(room)
+    runtime_management = RuntimeManagementApi(room)
     configuration, tags, layers = ConfigurationApi(room), TagsApi(room), LayersApi(room)
     return {
         "AddLayerVersionPermission": layers.add_layer_version_permission,
@@ -192,6 +204,7 @@ def _table(room: Room, invoke: InvokeApi, invoke_stream: InvokeStreamApi) -> dic
         "GetPolicy": policies.get_policy,
         "GetProvisionedConcurrencyConfig": provisioned.get_provisioned_concurrency_config,
         "GetResourcePolicy": policies.get_resource_policy,
+        "GetRuntimeManagementConfig": runtime_management.get_runtime_management_config,
         "Invoke": invoke.invoke_operation,
         "InvokeAsync": invoke.invoke_async,
         "InvokeWithResponseStream": invoke_stream.invoke_with_response_stream,
@@ -211,6 +224,7 @@ def _table(room: Room, invoke: InvokeApi, invoke_stream: InvokeStreamApi) -> dic
         "PutFunctionRecursionConfig": recursion.put_function_recursion_config,
         "PutProvisionedConcurrencyConfig": provisioned.put_provisioned_concurrency_config,
         "PutResourcePolicy": policies.put_resource_policy,
+        "PutRuntimeManagementConfig": runtime_management.put_runtime_management_config,
         "RemoveLayerVersionPermission": layers.remove_layer_version_permission,
         "RemovePermission": policies.remove_permission,
         "TagResource": tags.tag_resource,

@@ -114,6 +114,15 @@ URLS = Table(
     Index("ix_lambda_function_urls_url_id", "url_id", unique=True),
 )
 
+RUNTIME_MANAGEMENT = Table(
+    "lambda_runtime_management",
+    METADATA,
+    *_function_key(),
+    Column("version", String(20), primary_key=True),
+    Column("mode", String(16), nullable=False),  # Auto, Manual, FunctionUpdate
+    Column("pinned_arn", Text, nullable=False),  # "" for whatever is installed
+)
+
 POLICIES = Table(
     "lambda_policies",
     METADATA,

@@ -19,9 +19,10 @@ from functory.core.functions.urls import BUFFERED, Cors, FunctionUrl
 from functory.kernel.clock import iso_ms
 from functory.kernel.ids import Ids
 from functory.services.lambda_ import errors, names, rows, url_rows
-from functory.services.lambda_.configuration import key_of
+from functory.services.lambda_.configuration import key_of, need_latest
 from functory.services.lambda_.paging import decode_marker, page, page_size
 from functory.services.lambda_.room import Room
+from functory.services.lambda_.tenancy import check_without
 from functory.services.lambda_.url_rows import UrlRecord
 
 _METHODS = frozenset({"*", "GET", "PUT", "HEAD", "POST", "PATCH", "DELETE"})
@@ -51,6 +52,7 @@ class UrlsApi:
 
         def work(conn: Connection) -> None:
             _need(conn, ref)
+            check_without(need_latest(conn, ref).config, "A function URL")
             if url_rows.get_url(conn, key_of(ref), ref.qualifier) is not None:
                 raise errors.conflict(
                     f"Failed to create function url config for [functionArn = {ref.qualified_arn}]. Error message:  "

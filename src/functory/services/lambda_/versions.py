@@ -63,7 +63,7 @@ class VersionsApi:
 
         record = await self._room.commits.commit(key_of(ref), work)
         self._room.nudge()
-        return view.configuration(record, record.version)
+        return view.configuration(record, record.version, await self._room.runtime_versions.shown(record))
 
     async def list_versions_by_function(self, ctx: CallContext, params: dict[str, Any]) -> dict[str, Any]:
         """``$LATEST`` and every published version, in order."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
+from collections.abc import Mapping
 from typing import Any
 
 from functory.core.artifacts.package import code_sha256
@@ -11,12 +11,13 @@ from functory.services.lambda_.lifecycle import UpdateStatus
 from functory.services.lambda_.records import AliasRecord, Image, VersionRecord
 
 
-def configuration(record: VersionRecord, qualifier: str = "") -> dict[str, Any]:
+def configuration(record: VersionRecord, qualifier: str, runtime_version: Mapping[str, Any]) -> dict[str, Any]:
     """``FunctionConfiguration`` of a version.
 
     Args:
         record: the version.
         qualifier: what the ARN ends with: the version or alias asked for, ``""`` for none.
+        runtime_version: its ``RuntimeVersionConfig``, empty for an image.
     """
     result = summary(record, qualifier)
     result["State"] = record.state.value
@@ -28,8 +29,8 @@ def configuration(record: VersionRecord, qualifier: str = "") -> dict[str, Any]:
         if record.update_reason:
             result["LastUpdateStatusReason"] = record.update_reason
             result["LastUpdateStatusReasonCode"] = record.update_reason_code
-    if record.config.image is None:
-        result["RuntimeVersionConfig"] = {"RuntimeVersionArn": _runtime_version_arn(record)}
+    if runtime_version:
+        result["RuntimeVersionConfig"] = dict(runtime_version)
     return result
 
 
@@ -130,9 +131,3 @@ def alias(record: AliasRecord) -> dict[str, Any]:
 def alias_arn(record: AliasRecord) -> str:
     """The function's ARN qualified with the alias."""
     return f"arn:aws:lambda:{record.region}:{record.account_id}:function:{record.name}:{record.alias}"
-
-
-def _runtime_version_arn(record: VersionRecord) -> str:
-    """AWS names a build of a runtime by a hash; ours is of the identifier."""
-    digest = hashlib.sha256(f"functory/{record.config.runtime}".encode()).hexdigest()
-    return f"arn:aws:lambda:{record.region}::runtime:{digest}"

@@ -32,6 +32,8 @@ def test_a_function_with_tenants_says_so_in_every_version(tmp_path: Path) -> Non
         put = {"FunctionName": "f", "Qualifier": "1", "ProvisionedConcurrentExecutions": 1}
         code, text = await house.refused("PutProvisionedConcurrencyConfig", **put)
         assert (code, "tenant isolation" in text) == ("InvalidParameterValueException", True)
+        code, text = await house.refused("CreateFunctionUrlConfig", FunctionName="f", AuthType="NONE")
+        assert (code, "tenant isolation" in text) == ("InvalidParameterValueException", True)
         await house.created("g")
         assert "TenancyConfig" not in await house.call("GetFunctionConfiguration", FunctionName="g")
 
