@@ -19,6 +19,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from sqlalchemy import Connection
+from sqlalchemy.exc import IntegrityError
 
 from functory.aws.errors import AwsError
 from functory.core.identity.port import AccessKey, Grants, Role
@@ -28,6 +29,11 @@ from functory.store.port import Store
 
 ENTRIES_MAX = 20_000
 """Of each sort; beyond it everything of that sort is forgotten at once."""
+
+_CONCURRENT = (
+    "The request was rejected because multiple requests to change this object were submitted simultaneously. "
+    "Wait a few minutes and submit your request again."
+)
 
 T = TypeVar("T")
 
@@ -73,6 +79,7 @@ class Directory:
         """Run a unit of work that changes IAM; everything remembered is forgotten before it returns.
 
         Raises:
+            AwsError: ConcurrentModification: a row that ``work`` did not see was in its way.
             Exception: whatever ``work`` raised.
 
         Cancellation: the work may still be done.
@@ -81,6 +88,8 @@ class Directory:
             value = await self._store.write(work)
         except AwsError:  # refused by the work itself: nothing of it was kept
             raise
+        except IntegrityError as error:  # another one took the name between look and insertion; nothing was kept
+            raise AwsError("ConcurrentModification", _CONCURRENT) from error
         except BaseException:
             self._is_in_doubt = True
             self._forget()
