@@ -366,7 +366,10 @@ class _Connection(asyncio.Protocol):
             if task.cancelled():  # perhaps before its first step, in which case nothing of it ran
                 self._server.drop_stream(pieces)
 
-        sending = self._send_stream(transport, exchange, response, pieces, keep_alive=keep_alive)
+        is_chunked = self._parser.get_http_version() != "1.0"  # an older client gets bytes, and their end by the close
+        sending = self._send_stream(
+            transport, exchange, response, pieces, is_chunked=is_chunked, keep_alive=keep_alive and is_chunked
+        )
         self._stream = asyncio.get_running_loop().create_task(sending)
         self._stream.add_done_callback(ended)
 
@@ -377,26 +380,27 @@ class _Connection(asyncio.Protocol):
         response: HttpResponse,
         pieces: AsyncIterator[bytes],
         *,
+        is_chunked: bool,
         keep_alive: bool,
     ) -> None:
         head = _head(self._server.date.text(), response, keep_alive=keep_alive)
+        coding = "Transfer-Encoding: chunked\r\n" if is_chunked and response.status not in _BODYLESS else ""
         complete = False
         try:
+            transport.write(f"{head}{coding}\r\n".encode("latin-1"))
             if response.status in _BODYLESS or exchange.request.method == "HEAD":
-                coding = "" if response.status in _BODYLESS else "Transfer-Encoding: chunked\r\n"
-                transport.write(f"{head}{coding}\r\n".encode("latin-1"))
                 await _begin_and_close(pieces)
                 complete = True
                 return
-            transport.write(f"{head}Transfer-Encoding: chunked\r\n\r\n".encode("latin-1"))
             async for piece in pieces:
                 if piece:
-                    transport.write(b"%x\r\n%b\r\n" % (len(piece), piece))
+                    transport.write(b"%x\r\n%b\r\n" % (len(piece), piece) if is_chunked else piece)
                 if self._writable is not None:
                     self.deadline = self._server.now() + STALL_S
                     await self._writable
                     self.deadline = float("inf")
-            transport.write(b"0\r\n\r\n")
+            if is_chunked:
+                transport.write(b"0\r\n\r\n")
             complete = True
         except BrokenStream:
             return

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 
 from functory.aws.http import HttpRequest, HttpResponse
-from functory.net.http1 import DISCARD_BYTES, Exchange, Http1Server
+from functory.net.http1 import DISCARD_BYTES, BrokenStream, Exchange, Http1Server
 
 LIMIT = 1000
 
@@ -117,6 +117,81 @@ def test_a_stream_is_sent_in_chunks() -> None:
     )
     assert b"Transfer-Encoding: chunked" in answer
     assert answer.endswith(b"\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n")
+
+
+async def _three_pieces() -> AsyncIterator[bytes]:
+    for piece in (b"abc", b"de", b"f"):
+        yield piece
+
+
+def streaming(exchange: Exchange, status: int = 200) -> None:
+    if exchange.request.path == "/stream":
+        exchange.respond(HttpResponse(status, [], stream=_three_pieces()))
+    else:
+        echo(exchange)
+
+
+def test_a_streamed_answer_to_head_has_no_body_and_the_connection_goes_on() -> None:
+    last = b"GET /?after HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    answer = talk(b"HEAD /stream HTTP/1.1\r\nHost: x\r\n\r\n" + last, streaming, shut=False)
+    head, _, rest = answer.partition(b"\r\n\r\n")
+    assert b"Transfer-Encoding: chunked" in head
+    assert rest.startswith(b"HTTP/1.1 200")
+    assert rest.endswith(b"after")
+
+
+def test_a_status_without_body_has_none_when_streamed() -> None:
+    request = b"GET /stream HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    answer = talk(request, lambda exchange: streaming(exchange, 204), shut=False)
+    assert b"Transfer-Encoding" not in answer
+    assert answer.endswith(b"\r\n\r\n")
+
+
+def test_an_older_client_gets_a_stream_as_bytes_that_end_with_the_connection() -> None:
+    answer = talk(b"GET /stream HTTP/1.0\r\nHost: x\r\nConnection: keep-alive\r\n\r\n", streaming, shut=False)
+    assert b"Transfer-Encoding" not in answer
+    assert answer.endswith(b"\r\n\r\nabcdef")
+
+
+def test_a_stream_that_breaks_is_not_ended() -> None:
+    async def pieces() -> AsyncIterator[bytes]:
+        yield b"abc"
+        raise BrokenStream
+
+    request = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+    answer = talk(request, lambda exchange: exchange.respond(HttpResponse(200, [], stream=pieces())), shut=False)
+    assert answer.endswith(b"3\r\nabc\r\n")
+
+
+def test_a_client_that_left_before_a_stream_began_closes_it() -> None:
+    async def run() -> None:
+        closed, seen, gone = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        exchanges: list[Exchange] = []
+
+        async def pieces() -> AsyncIterator[bytes]:
+            try:
+                yield b"abc"
+            finally:
+                closed.set()
+
+        def application(exchange: Exchange) -> None:
+            exchanges.append(exchange)
+            exchange.on_gone = gone.set
+            seen.set()
+
+        server = Http1Server(lambda request: LIMIT)
+        listener = socket.create_server(("127.0.0.1", 0))
+        await server.serve(listener, application)
+        _, writer = await asyncio.open_connection(*listener.getsockname())
+        writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        await asyncio.wait_for(seen.wait(), 10)
+        writer.transport.abort()
+        await asyncio.wait_for(gone.wait(), 10)
+        exchanges[0].respond(HttpResponse(200, [], stream=pieces()))
+        await asyncio.wait_for(closed.wait(), 10)
+        await server.close(grace_s=0)
+
+    asyncio.run(run())
 
 
 def test_a_head_request_gets_no_body_but_its_length() -> None:

@@ -125,14 +125,13 @@ class RuntimeSession:
         Args:
             request_id: of the path.
             body: the payload.
-            mode: ``Lambda-Runtime-Function-Response-Mode``; a streamed one is `begin_response`'s.
+            mode: ``Lambda-Runtime-Function-Response-Mode``.
 
         Raises:
             RuntimeApiError: wrong id, mode or moment, or a body that is too large.
         """
         self._check_id(request_id)
-        if mode and mode.lower() != "buffered":
-            raise RuntimeApiError(400, "InvalidFunctionResponseMode", "Invalid function response mode")
+        _check_mode(mode)
         if len(body) > SYNC_RESPONSE_BYTES:
             self.oversize_response(request_id)
         self._move(RuntimeState.RESPONDING)
@@ -157,13 +156,14 @@ class RuntimeSession:
         self._events.runtime_answered(Answer(document.encode(), "Function.ResponseSizeTooLarge"))
         return RuntimeApiError(413, "RequestEntityTooLarge", f"Exceeded maximum allowed payload size ({limit_bytes} bytes).")
 
-    def begin_response(self, request_id: str, content_type: str, source: ResponseSource) -> None:
+    def begin_response(self, request_id: str, content_type: str, source: ResponseSource, mode: str = "streaming") -> None:
         """``POST /runtime/invocation/{id}/response`` of a runtime that streams: its headers.
 
         Raises:
-            RuntimeApiError: wrong id or moment.
+            RuntimeApiError: wrong id, mode or moment.
         """
         self._check_id(request_id)
+        _check_mode(mode)
         self._move(RuntimeState.RESPONDING)
         self._events.runtime_responding(content_type, source)
 
@@ -233,3 +233,8 @@ class RuntimeSession:
         self._waiter = None
         self._request_id = request_id
         waiter.deliver(headers, payload)
+
+
+def _check_mode(mode: str) -> None:
+    if mode and mode.lower() not in {"buffered", "streaming"}:
+        raise RuntimeApiError(400, "InvalidFunctionResponseMode", "Invalid function response mode")

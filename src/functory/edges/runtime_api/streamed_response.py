@@ -1,8 +1,9 @@
 """HTTP of a runtime's streamed response: chunks and trailers around `RuntimeSession`.
 
-AWS: header ``Lambda-Runtime-Function-Response-Mode: streaming``, chunked coding, and for a failure after the first byte the
-trailers ``Lambda-Runtime-Function-Error-Type`` and ``Lambda-Runtime-Function-Error-Body`` (base64 of the error document).
-The answer comes when the response has ended; one that is too long is answered at once.
+AWS: header ``Lambda-Runtime-Function-Response-Mode: streaming``, chunked coding (the Go client sends only that, whatever its
+handler returned), and for a failure after the first byte the trailers ``Lambda-Runtime-Function-Error-Type`` and
+``Lambda-Runtime-Function-Error-Body`` (base64 of the error document). The answer comes when the response has ended; one that
+is too long is answered at once.
 """
 
 from __future__ import annotations
@@ -25,7 +26,11 @@ MODE = "lambda-runtime-function-response-mode"
 
 def is_streamed(request: HttpRequest) -> bool:
     """Whether a runtime streams with this request."""
-    return request.headers.get(MODE, "").lower() == "streaming" and request.path.endswith("/response")
+    headers = request.headers
+    if not ("transfer-encoding" in headers or MODE in headers):
+        return False
+    is_chunked = headers.get("transfer-encoding", "").lower() == "chunked"
+    return (is_chunked or headers.get(MODE, "").lower() == "streaming") and request.path.endswith("/response")
 
 
 def refusal(error: RuntimeApiError) -> HttpResponse:
@@ -46,7 +51,8 @@ class StreamedResponse:
     def __init__(self, session: RuntimeSession, exchange: Exchange, body: RequestBody, request_id: str) -> None:
         self._session = session
         self._exchange = exchange
-        session.begin_response(request_id, exchange.request.headers.get("content-type", ""), body)
+        headers = exchange.request.headers
+        session.begin_response(request_id, headers.get("content-type", ""), body, headers.get(MODE, ""))
         body.attach(self)
 
     def piece(self, data: bytes) -> None:

@@ -19,8 +19,9 @@ from functory.core.functions.urls import BUFFERED, Cors, FunctionUrl
 from functory.kernel.clock import iso_ms
 from functory.kernel.ids import Ids
 from functory.services.lambda_ import errors, names, rows, url_rows
-from functory.services.lambda_.configuration import key_of, need_latest
+from functory.services.lambda_.configuration import key_of
 from functory.services.lambda_.paging import decode_marker, page, page_size
+from functory.services.lambda_.records import VersionRecord
 from functory.services.lambda_.room import Room
 from functory.services.lambda_.tenancy import check_without
 from functory.services.lambda_.url_rows import UrlRecord
@@ -51,8 +52,7 @@ class UrlsApi:
         record = UrlRecord(url, now, now)
 
         def work(conn: Connection) -> None:
-            _need(conn, ref)
-            check_without(need_latest(conn, ref).config, "A function URL")
+            check_without(_need(conn, ref).config, "A function URL")
             if url_rows.get_url(conn, key_of(ref), ref.qualifier) is not None:
                 raise errors.conflict(
                     f"Failed to create function url config for [functionArn = {ref.qualified_arn}]. Error message:  "
@@ -146,15 +146,16 @@ def _resolve(ctx: CallContext, params: dict[str, Any], action: str) -> FunctionR
     return names.resolve(ctx, params["FunctionName"], params.get("Qualifier", ""), action=action)
 
 
-def _need(conn: Connection, ref: FunctionRef) -> None:
-    """Part of a unit of work: function and alias exist.
+def _need(conn: Connection, ref: FunctionRef) -> VersionRecord:
+    """Part of a unit of work: ``$LATEST`` of a function that exists, with its alias.
 
     Raises:
         AwsError: they do not.
     """
-    is_there = rows.get_version(conn, key_of(ref), LATEST) is not None
-    if not is_there or (ref.qualifier and rows.get_alias(conn, key_of(ref), ref.qualifier) is None):
+    latest = rows.get_version(conn, key_of(ref), LATEST)
+    if latest is None or (ref.qualifier and rows.get_alias(conn, key_of(ref), ref.qualifier) is None):
         raise errors.absent("Function does not exist")
+    return latest
 
 
 def _need_url(conn: Connection, ref: FunctionRef) -> UrlRecord:

@@ -57,6 +57,8 @@ def test_the_events_of_an_invocation() -> None:
         ],
         "metrics": {"durationMs": 150.0, "producedBytes": 4},
     }
+    streamed = platform_events.runtime_done("id", "success", "", replace(TIMES, responding=TIMES.began + 0.04), 4, "")
+    assert [span["durationMs"] for span in streamed.record["spans"]] == [40.0, 60.0, 50.0]
     report = platform_events.report("id", "timeout", "Sandbox.Timedout", Usage(400.0, 99.5, 128, 36), TIMES, "")
     assert report.level == "WARN"
     assert report.record == {

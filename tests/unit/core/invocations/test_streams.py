@@ -274,6 +274,37 @@ def test_an_error_before_the_first_byte_is_the_outcome() -> None:
     play(scene, script)
 
 
+def test_telemetry_tells_when_the_response_began_how_long_it_took_and_its_bytes() -> None:
+    async def write(upload: FakeUpload) -> None:
+        await upload.write(b"one")
+        await asyncio.sleep(2)
+        await upload.write(b"four")
+        upload.end()
+
+    async def script(runtime: FakeRuntime) -> Exit | None:
+        event = await runtime.next()
+        await asyncio.sleep(1)
+        await write(runtime.stream(event))
+        await asyncio.sleep(0.5)
+        await runtime.next()
+        return None
+
+    async def scene(house: Engine) -> None:
+        stream = await house.stream(version(timeout_s=30, log_format="JSON", system_log_level="DEBUG"), tail=True)
+        await rest_of(stream)
+
+    records = [json.loads(text) for text in play(scene, script).sink.texts()]
+    done = next(each["record"] for each in records if each["type"] == "platform.runtimeDone")
+    assert [(span["name"], span["durationMs"]) for span in done["spans"]] == [
+        ("responseLatency", 1000.0),
+        ("responseDuration", 2000.0),
+        ("runtimeOverhead", 500.0),
+    ]
+    assert done["metrics"] == {"durationMs": 3500.0, "producedBytes": 7}
+    report = next(each["record"] for each in records if each["type"] == "platform.report")
+    assert report["metrics"]["durationMs"] == 3500.0
+
+
 def test_a_throttled_call_is_refused_before_anything_is_streamed() -> None:
     hold = asyncio.Event()
 

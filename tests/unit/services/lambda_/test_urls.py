@@ -147,6 +147,16 @@ def test_the_model_refuses_the_rest(params: dict[str, Any]) -> None:
         validate("lambda", CREATE, {"FunctionName": "f", "AuthType": "NONE", **params})
 
 
+def test_a_function_with_tenants_has_no_url(tmp_path: Path) -> None:
+    async def scenario(house: House) -> None:
+        await house.created(TenancyConfig={"TenantIsolationMode": "PER_TENANT"})
+        code, text = await house.refused(CREATE, FunctionName="f", AuthType="NONE")
+        assert (code, "tenant isolation" in text) == ("InvalidParameterValueException", True)
+        assert (await house.call(LIST, FunctionName="f"))["FunctionUrlConfigs"] == []
+
+    run(tmp_path, scenario)
+
+
 def test_a_url_goes_with_its_function_or_alias(tmp_path: Path) -> None:
     async def scenario(house: House) -> None:
         await with_alias(house)
