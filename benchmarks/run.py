@@ -86,14 +86,17 @@ class Endpoint:
         return self.deploy_package(buffer.getvalue(), runtime, handler, timeout, memory_mib)
 
     def deploy_package(
-        self, package: bytes, runtime: str, handler: str, timeout: int = 30, memory_mib: int = MEMORY_MIB
-    ) -> str:
+        self, package: bytes, runtime: str, handler: str, timeout: int = 30, memory_mib: int = MEMORY_MIB,
+        variables: dict[str, str] | None = None,
+    ) -> str:  # fmt: skip
         """As `deploy`, from a zip."""
         name = f"bench-{uuid.uuid4().hex[:10]}"
         request = {
             "FunctionName": name, "Runtime": runtime, "Role": ROLE, "Handler": handler, "Timeout": timeout,
             "MemorySize": memory_mib, "Code": {"ZipFile": base64.b64encode(package).decode()},
         }  # fmt: skip
+        if variables is not None:
+            request["Environment"] = {"Variables": variables}
         with self.connect() as connection:
             self.ask(connection, self.message("POST", "/2015-03-31/functions", json.dumps(request).encode()))
             shown = self.message("GET", f"/2015-03-31/functions/{name}/configuration")
