@@ -12,7 +12,7 @@ from sqlalchemy.pool import StaticPool
 
 from functory.aws.errors import AwsError
 from functory.core.calls import CallContext
-from functory.core.identity.port import Principal
+from functory.core.identity.port import Caller, Principal
 from functory.kernel.ids import SeededIds
 from functory.services.iam import tables
 from functory.services.iam.service import IamService
@@ -99,7 +99,7 @@ class Iam:
     def call(
         self, operation: str, *, account: str = ACCOUNT, principal: Principal | None = None, **params: Any
     ) -> dict[str, Any]:
-        context = CallContext(account, "us-east-1", "request", principal=principal)
+        context = CallContext(account, "us-east-1", "request", caller=None if principal is None else Caller(principal))
         return asyncio.run(self._call(operation, context, params))
 
     async def _call(self, operation: str, context: CallContext, params: dict[str, Any]) -> dict[str, Any]:

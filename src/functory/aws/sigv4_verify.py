@@ -4,8 +4,8 @@ Owns the canonical request, the string to sign, the signing key, the window of t
 authenticator's question; the *claim* was read by `sigv4`.
 
 **Theory.** The signature is computed anew over what *arrived*. Paths are normalised and encoded once more, except for S3,
-whose paths are signed as they are. A signer may encode the query (and S3's paths) in more ways than one; the spelling that arrived
-and the canonical one stand for the same parameters, so either will do.
+whose paths are signed as they are. A signer may encode the query (and S3's path) in more than one way; the spelling
+that arrived and the canonical one stand for the same, so either will do.
 
 AWS: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
 """

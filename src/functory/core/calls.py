@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from functory.core.identity.port import Principal
+from functory.core.identity.port import Caller, Principal
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class CallContext:
         request_id: UUID that the answer carries.
         trace_id: value of ``X-Amzn-Trace-Id`` as the caller gave it, or ``""``.
         endpoint: base URL under which the caller reached the node, without a trailing slash, for URLs in answers.
-        principal: who calls; None where nobody is authenticated: then the caller may do everything in the account.
+        caller: who calls; None where nobody is authenticated: then the caller may do everything in the account.
     """
 
     account_id: str
@@ -32,7 +32,12 @@ class CallContext:
     request_id: str
     endpoint: str = "http://127.0.0.1:4566"
     trace_id: str = ""
-    principal: Principal | None = None
+    caller: Caller | None = None
+
+    @property
+    def principal(self) -> Principal | None:
+        """Who asks; None on a node that asks nobody."""
+        return self.caller.principal if self.caller is not None else None
 
 
 Operation = Callable[[CallContext, dict[str, Any]], Awaitable[dict[str, Any]]]

@@ -1,0 +1,104 @@
+"""May this call be made: the operation's `Access`, asked of the `Authorizer`, answered in AWS's words.
+
+Every way into an operation passes here when a node authorises: the HTTP endpoint, function URLs, and services that call
+one another on behalf of somebody (``core.calls``).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from functory.core.authorization.access import Access, Place
+from functory.core.authorization.authorizer import AccessRequest, Authorizer
+from functory.core.authorization.context import Values, time_keys
+from functory.core.authorization.refusals import refusal
+from functory.core.calls import CallContext
+from functory.kernel.clock import Clock
+
+AccessTable = Mapping[str, Access]
+"""Operation -> what it needs."""
+
+
+class Guard:
+    """See the module.
+
+    Args:
+        tables: by botocore's name of the service.
+    """
+
+    def __init__(self, authorizer: Authorizer, tables: Mapping[str, AccessTable], clock: Clock) -> None:
+        self._authorizer = authorizer
+        self._tables = tables
+        self._clock = clock
+
+    async def allow(
+        self,
+        ctx: CallContext,
+        service: str,
+        operation: str,
+        params: Mapping[str, Any],
+        *,
+        protocol: str = "rest-json",
+        keys: Callable[[], Values] = dict,
+    ) -> CallContext:
+        """Let a call pass; returns the context it runs in, which is another account's when it acts there.
+
+        Args:
+            ctx: with the caller.
+            params: the operation's, typed and validated.
+            protocol: decides how a refusal looks.
+            keys: makes the condition keys of the request itself (address, user agent …).
+
+        Raises:
+            AwsError: it is not allowed.
+        """
+        access = self._tables.get(service, {}).get(operation) or Access(f"{service}:{operation}")
+        return await self._check(ctx, access, params, protocol, keys)
+
+    async def require(
+        self,
+        ctx: CallContext,
+        action: str,
+        resource: str,
+        *,
+        protocol: str = "rest-json",
+        keys: Callable[[], Values] = dict,
+    ) -> None:
+        """Let a single action pass, for what an operation's table cannot say.
+
+        Raises:
+            AwsError: it is not allowed.
+        """
+        caller = ctx.caller
+        if caller is None:
+            return
+        request = AccessRequest(caller, action, resource, lambda: {**self._keys(ctx, resource), **keys()})
+        decision = await self._authorizer.decide(request)
+        if not decision.allowed:
+            raise refusal(caller.principal, action, resource, decision, protocol)
+
+    async def _check(
+        self, ctx: CallContext, access: Access, params: Mapping[str, Any], protocol: str, keys: Callable[[], Values]
+    ) -> CallContext:
+        place = Place(ctx.account_id, ctx.region)
+        owner = ctx.account_id
+        for resource in access.resources(place, params):
+            await self.require(
+                ctx, access.action, resource, protocol=protocol, keys=lambda: {**keys(), **access.keys(params)}
+            )
+            if access.moves and resource != "*":
+                owner = resource.split(":", 5)[4] or owner
+        for more in access.also:
+            await self._check(ctx, more, params, protocol, keys)
+        return ctx if owner == ctx.account_id else dataclasses.replace(ctx, account_id=owner)
+
+    def _keys(self, ctx: CallContext, resource: str) -> Values:
+        parts = resource.split(":", 5)
+        found = {**time_keys(self._clock.epoch_s()), "aws:requestedregion": (ctx.region,)}
+        if len(parts) > 5 and parts[4]:
+            found["aws:resourceaccount"] = (parts[4],)
+        elif ctx.caller is not None and ctx.caller.principal.account_id:
+            found["aws:resourceaccount"] = (ctx.caller.principal.account_id,)
+        return found
