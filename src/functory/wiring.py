@@ -27,6 +27,8 @@ from functory.core.admission.permits import Admission
 from functory.core.artifacts.artifacts import Artifacts
 from functory.core.artifacts.image_source import ImageSource
 from functory.core.artifacts.images import Images
+from functory.core.authorization.authorizer import Authorizer
+from functory.core.authorization.guard import Guard
 from functory.core.calls import Calls
 from functory.core.deliveries.queue import Deliveries
 from functory.core.environments.drivers import Beside, Drivers, isolation_of
@@ -35,19 +37,23 @@ from functory.core.environments.starter import Neighbours
 from functory.core.environments.variables import Credentials
 from functory.core.functions.isolation import GVISOR
 from functory.core.functions.model import FunctionVersion
+from functory.core.identity.authenticator import Authenticator
+from functory.core.identity.execution_roles import ExecutionRoles
+from functory.core.identity.sessions import Sessions
 from functory.core.invocations.invoker import Invocations
 from functory.core.invocations.streams import Streams
 from functory.core.targets.registry import Targets
 from functory.edges.aws_api.bootstrap import BootstrapRoute
+from functory.edges.aws_api.gate import Gate, IamGate, OpenGate
 from functory.edges.aws_api.invoke import InvokeRoute
 from functory.edges.aws_api.own import NodeRoutes
 from functory.edges.aws_api.pipeline import Pipeline
 from functory.edges.aws_api.server import AwsApi
-from functory.edges.function_url.access import OpenAccess
+from functory.edges.function_url.access import IamAccess, OpenAccess, UrlAccess
 from functory.edges.function_url.api import FunctionUrlApi
 from functory.edges.runtime_api.api import RuntimeApi
 from functory.kernel import log
-from functory.kernel.clock import SystemClock
+from functory.kernel.clock import Clock, SystemClock
 from functory.kernel.errors import FunctoryError
 from functory.kernel.ids import SystemIds
 from functory.kernel.settings import Settings
@@ -57,11 +63,15 @@ from functory.sandbox.machine import MachineMemory, protect_node
 from functory.sandbox.mounts import parse_mounts
 from functory.sandbox.port import Mount, SandboxDriver
 from functory.sandbox.probe import open_beside, pick_driver
+from functory.services.iam import access as iam_access
+from functory.services.iam.directory import Directory
 from functory.services.iam.service import IamService
+from functory.services.lambda_ import access as lambda_access
 from functory.services.lambda_.async_events import KIND
 from functory.services.lambda_.async_queue import AsyncDeliveryTarget, AsyncQueue
 from functory.services.lambda_.rules import ARCHITECTURES
 from functory.services.lambda_.service import LambdaService
+from functory.services.logs import access as logs_access
 from functory.services.logs.service import LogsService
 from functory.services.sqs.service import SqsService
 from functory.store.blobs import FileBlobs
@@ -172,6 +182,10 @@ async def node(settings: Settings) -> AsyncIterator[ReadyInfo]:
         stack.push_async_callback(store.close)
         blobs = FileBlobs(folder / "blobs")
         secret = _secret(folder / "secret")
+        iam = await stack.enter_async_context(IamService(store, clock, ids, secret))
+        sessions = Sessions(secret, clock, ids)
+        is_guarded = settings.auth.mode == "iam"
+        roles = ExecutionRoles(iam.identities, sessions, clock) if is_guarded else None
         driver = await pick_driver(settings.sandbox, folder / "run")
         await driver.start()
         drivers = Drivers(driver, _beside(driver, folder / "run"), settings.sandbox.isolation_by_account)
@@ -196,7 +210,7 @@ async def node(settings: Settings) -> AsyncIterator[ReadyInfo]:
             artifacts=artifacts,
             runtime_api=runtime_api,
             endpoint=api,
-            credentials=LocalCredentials(),
+            credentials=roles if roles is not None else LocalCredentials(),
             sink=logs.sink,
             clock=clock,
             ids=ids,
@@ -225,6 +239,7 @@ async def node(settings: Settings) -> AsyncIterator[ReadyInfo]:
             ids=ids,
             settings=settings.lambda_,
             link_secret=secret,
+            roles=roles,
         )
         await stack.enter_async_context(lambda_)
         target = AsyncDeliveryTarget(lambda_.async_target, targets, clock, settings.deliveries.retry_base_s)
@@ -246,18 +261,31 @@ async def node(settings: Settings) -> AsyncIterator[ReadyInfo]:
                 "standbys": environments.standbys.counts(),
             }
 
-        iam = await stack.enter_async_context(IamService(store, clock, ids, secret))
         administrators = BootstrapRoute(iam.make_administrator, secret, settings.node.default_account, clock)
         own = NodeRoutes(health, lambda_.links, blobs, clock, administrators)
         sqs = await stack.enter_async_context(SqsService(store, clock, ids, settings.sqs, secret))
-        calls = Calls([lambda_, logs, iam, sqs])
-        access = OpenAccess(settings.node.default_account)
+        guard = _guard(iam.identities, lambda_, clock) if is_guarded else None
+        calls = Calls([lambda_, logs, iam, sqs], guard)
+        gate: Gate = OpenGate(sessions)
+        access: UrlAccess = OpenAccess(settings.node.default_account)
+        if guard is not None:
+            authenticator = Authenticator(iam.identities, sessions, clock)
+            gate, access = IamGate(authenticator, guard), IamAccess(authenticator, guard)
         urls = FunctionUrlApi(lambda_.url_invocations, access, clock, ids, settings.lambda_.url_domain)
-        api.attach(Pipeline(calls, InvokeRoute(lambda_.invoke_api), own, urls, ids, settings.node))
+        api.attach(Pipeline(calls, InvokeRoute(lambda_.invoke_api), own, urls, gate, ids, settings.node))
+        if is_guarded and not await iam.identities.has_any():
+            log.get("wiring").warning("no_access_keys", hint="functory iam bootstrap makes the first administrator")
         url = await api.listen(listener)
         stack.push_async_callback(api.stop_listening, GRACE_S)
         log.get("wiring").info("node_ready", url=url, driver=_describe(driver), data_dir=str(folder))
         yield ReadyInfo(url, _describe(driver), str(folder), __version__)
+
+
+def _guard(identities: Directory, lambda_: LambdaService, clock: Clock) -> Guard:
+    """Who decides on a node that asks for permissions."""
+    authorizer = Authorizer(identities, {"lambda": lambda_.policies}, {"lambda": lambda_.resource_tags})
+    tables = {"iam": iam_access.ACCESS, "lambda": lambda_access.ACCESS, "logs": logs_access.ACCESS}
+    return Guard(authorizer, tables, {"iam": identities}, clock)
 
 
 def _bind(settings: Settings) -> socket.socket:

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from functory.aws.validation import validate
 from functory.core.identity.port import Caller, Principal
 
 
@@ -59,11 +60,27 @@ class Service(Protocol):
     """By API name (``CreateFunction``); an operation that is not in the table is refused as not supported."""
 
 
-class Calls:
-    """Every service of this node, by name."""
+class CallGuard(Protocol):
+    """Who decides whether a call may be made (``core.authorization.guard``)."""
 
-    def __init__(self, services: Iterable[Service] = ()) -> None:
+    async def allow(self, ctx: CallContext, service: str, operation: str, params: Mapping[str, Any]) -> CallContext:
+        """Let a call pass; returns the context it runs in.
+
+        Raises:
+            AwsError: it is not allowed.
+        """
+
+
+class Calls:
+    """Every service of this node, by name.
+
+    Args:
+        guard: asked by `call`; None on a node that authorises nothing.
+    """
+
+    def __init__(self, services: Iterable[Service] = (), guard: CallGuard | None = None) -> None:
         self._services = {service.name: service for service in services}
+        self._guard = guard
 
     def register(self, service: Service) -> None:
         """Add a service; its name must be new."""
@@ -79,3 +96,21 @@ class Calls:
         """The operation, or None when this node does not have it."""
         entry = self._services.get(service)
         return entry.operations.get(operation) if entry else None
+
+    async def call(self, ctx: CallContext, service: str, operation: str, params: dict[str, Any]) -> dict[str, Any]:
+        """Call an operation on behalf of ``ctx.caller``, as if it had come over the wire.
+
+        A service that acts for a resource of its own gives a caller of kind ``SERVICE`` whose ``source`` names the resource
+        (``aws:SourceArn``, ``aws:SourceAccount``), and as ``ctx.account_id`` the account of what is called.
+
+        Raises:
+            AwsError: the parameters are invalid, the call is not allowed, or the operation refused it.
+            KeyError: this node has no such operation.
+        """
+        found = self.find(service, operation)
+        if found is None:
+            raise KeyError(f"{service}:{operation}")
+        validate(service, operation, params)
+        if self._guard is not None and ctx.caller is not None:
+            ctx = await self._guard.allow(ctx, service, operation, params)
+        return await found(ctx, params)

@@ -26,12 +26,24 @@ class _Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 class ListenSettings(_Section, frozen=True):
     """Where the AWS endpoint listens.
 
-    ``insecure`` allows an address other than loopback although nothing is authenticated.
+    ``insecure`` allows an address other than loopback although nothing is authenticated (``auth.mode`` ``off``).
     """
 
     host: str = "127.0.0.1"
     port: int = 4566
     insecure: bool = False
+
+
+class AuthSettings(_Section, frozen=True):
+    """Who may call.
+
+    ``mode`` ``off``: any credentials work, and the node listens on loopback only; ``iam``: every signature is verified and
+    every call must be allowed by IAM policies. ``web_identity_keys``: a folder with the keys (JWKS) of OpenID Connect
+    providers that the node cannot reach, each as ``<host>.json``; empty: they are fetched from the provider.
+    """
+
+    mode: Literal["off", "iam"] = "off"
+    web_identity_keys: str = ""
 
 
 class NodeSettings(_Section, frozen=True):
@@ -171,6 +183,7 @@ class Settings(_Section, frozen=True):
     """The whole tree."""
 
     listen: ListenSettings = ListenSettings()
+    auth: AuthSettings = AuthSettings()
     node: NodeSettings = NodeSettings()
     sandbox: SandboxSettings = SandboxSettings()
     runtimes: RuntimeSettings = RuntimeSettings()

@@ -27,10 +27,12 @@ class Place:
     Attributes:
         account_id: the caller's.
         region: that of the call.
+        caller_arn: the user an operation is about that names none.
     """
 
     account_id: str
     region: str
+    caller_arn: str = ""
 
 
 Resources = Callable[[Place, Params], Iterable[str]]

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from functory.aws.http import HttpRequest
 from functory.core.identity.port import Caller, PrincipalKind
 from functory.kernel.clock import utc
 
@@ -47,6 +48,17 @@ def time_keys(epoch_s: float) -> dict[str, tuple[str, ...]]:
         "aws:currenttime": (utc(epoch_s).strftime("%Y-%m-%dT%H:%M:%SZ"),),
         "aws:epochtime": (str(int(epoch_s)),),
     }
+
+
+def request_keys(request: HttpRequest) -> Values:
+    """The condition keys that follow from an HTTP request."""
+    found = {"aws:securetransport": ("true" if request.secure else "false",)}
+    if request.peer:
+        found["aws:sourceip"] = (request.peer,)
+    for key, header in (("aws:useragent", "user-agent"), ("aws:referer", "referer")):
+        if value := request.headers.get(header):
+            found[key] = (value,)
+    return found
 
 
 class Keys:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from functory.core.authorization.access import Access, Place
 from functory.core.authorization.authorizer import AccessRequest, Authorizer
@@ -21,16 +21,27 @@ AccessTable = Mapping[str, Access]
 """Operation -> what it needs."""
 
 
+class FullNames(Protocol):
+    """Knows what of a resource's ARN is not in an operation's parameters: the paths of IAM."""
+
+    async def full_arn(self, resource_arn: str) -> str:
+        """The ARN of the resource as it is; the given one where there is no such resource."""
+
+
 class Guard:
     """See the module.
 
     Args:
         tables: by botocore's name of the service.
+        names: completes the ARNs of a service's resources, by its name.
     """
 
-    def __init__(self, authorizer: Authorizer, tables: Mapping[str, AccessTable], clock: Clock) -> None:
+    def __init__(
+        self, authorizer: Authorizer, tables: Mapping[str, AccessTable], names: Mapping[str, FullNames], clock: Clock
+    ) -> None:
         self._authorizer = authorizer
         self._tables = tables
+        self._names = names
         self._clock = clock
 
     async def allow(
@@ -82,9 +93,11 @@ class Guard:
     async def _check(
         self, ctx: CallContext, access: Access, params: Mapping[str, Any], protocol: str, keys: Callable[[], Values]
     ) -> CallContext:
-        place = Place(ctx.account_id, ctx.region)
+        place = Place(ctx.account_id, ctx.region, ctx.principal.arn if ctx.principal is not None else "")
+        names = self._names.get(access.action.partition(":")[0])
         owner = ctx.account_id
-        for resource in access.resources(place, params):
+        for named in access.resources(place, params):
+            resource = await names.full_arn(named) if names is not None else named
             await self.require(
                 ctx, access.action, resource, protocol=protocol, keys=lambda: {**keys(), **access.keys(params)}
             )

@@ -113,6 +113,7 @@ class Environment:
         self.state = EnvironmentState.STARTING
         self.idle_since = 0.0
         self.initialization_type = ON_DEMAND
+        self.credentials_until = math.inf
         self._clock = clock
         self._freezer = freezer
         self.telemetry = telemetry
@@ -274,7 +275,12 @@ class Environment:
     @property
     def is_usable(self) -> bool:
         """Whether an invocation could be sent now."""
-        return self.state is EnvironmentState.IDLE and self.session.is_waiting
+        return self.state is EnvironmentState.IDLE and self.session.is_waiting and not self.is_stale
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether its credentials are too old for another invocation."""
+        return self._clock.epoch_s() >= self.credentials_until
 
     async def invoke(self, invocation: Invocation, spent_s: float = 0.0) -> Outcome:
         """Run one invocation; only while `is_usable`.

@@ -212,7 +212,7 @@ class Environments:
             environment = pool.idle.pop()
             if environment.is_usable:
                 return environment
-            environment.retire()  # its runtime has hung up
+            environment.retire()  # its runtime has hung up, or its credentials are old
         return None
 
     async def _wait(self, pool: _Pool, invocation: Invocation) -> _Lease | Outcome:
@@ -348,7 +348,7 @@ class Environments:
         except BaseException as error:
             self._memory.release(pool.version.memory_mib)
             self._fail_waiter(pool, waiter, error)
-            if isinstance(error, (StartRefused, SandboxError, OSError)):
+            if isinstance(error, (StartRefused, SandboxError, OSError, AwsError)):
                 return
             raise
         failure = await self._starter.initialize(environment, phase, limit_s)
@@ -395,6 +395,9 @@ class Environments:
             return
         if isinstance(error, StartRefused):
             waiter.future.set_result(refused_start(waiter.invocation, pool.version, error))
+            return
+        if isinstance(error, AwsError):  # its role cannot be assumed
+            waiter.future.set_exception(error)
             return
         if error is not None:
             self._log.error("start_failed", function=pool.version.arn, error=str(error))
@@ -522,7 +525,8 @@ class Environments:
         now = asyncio.get_running_loop().time()
         for epochs in list(self._pools.values()):
             for pool in list(epochs.values()):
-                for environment in [env for env in pool.idle if now - env.idle_since >= self._settings.idle_s]:
+                idle_s = self._settings.idle_s
+                for environment in [env for env in pool.idle if now - env.idle_since >= idle_s or env.is_stale]:
                     environment.retire()
                 self._forget_remains(pool, math.inf if pool.retired else now - self._settings.idle_s)
                 self._forget_empty(pool)

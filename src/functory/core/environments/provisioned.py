@@ -207,7 +207,7 @@ class Provisioned:
             if environment.is_usable:
                 target.used.add(environment)
                 return environment
-            environment.retire()  # its runtime has hung up
+            environment.retire()  # its runtime has hung up, or its credentials are old
         if len(target.finishing) <= len(target.waiters):
             return None
         return await self._wait(target)

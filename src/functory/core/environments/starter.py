@@ -28,7 +28,7 @@ from functory.core.environments.port import ArtifactSource, CredentialSource, En
 from functory.core.environments.standby import Standbys
 from functory.core.environments.standby_shelf import Standby
 from functory.core.environments.telemetry import Telemetry
-from functory.core.environments.variables import ON_DEMAND, Surroundings, expand, places, variables
+from functory.core.environments.variables import ON_DEMAND, Credentials, Surroundings, expand, places, variables
 from functory.core.functions.model import FunctionVersion, ImageOverrides
 from functory.core.invocations.log_sink import LogSink
 from functory.kernel import log as module_log
@@ -198,7 +198,9 @@ class Starter:
                 environment.closers.append(await near.endpoint.serve(sandbox.aws_listener))
             if image is None:
                 _tell_init_start(log, version, runtime, plan.phase, plan.initialization_type)
-            command = await self._command(plan, sandbox)
+            credentials = await near.credentials.credentials(version)
+            environment.credentials_until = credentials.good_until
+            command = self._command(plan, sandbox, credentials)
             command = image.adapt_command(command, version) if image else command
             environment.launched()
             if plan.extensions:
@@ -265,7 +267,7 @@ class Starter:
             ),
         )
 
-    async def _command(self, plan: _Plan, sandbox: Sandbox) -> Command:
+    def _command(self, plan: _Plan, sandbox: Sandbox, credentials: Credentials) -> Command:
         near, version, runtime = self._with, plan.version, plan.runtime
         around = Surroundings(
             paths=sandbox.paths,
@@ -279,7 +281,7 @@ class Starter:
             version,
             runtime,
             around,
-            await near.credentials.credentials(version),
+            credentials,
             is_custom=near.runtimes.is_custom(version.runtime),
         )
         values = places(sandbox.paths)

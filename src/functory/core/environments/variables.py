@@ -7,6 +7,7 @@ platform's reserved ones win over everything (the API refuses them anyway).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -19,11 +20,16 @@ PROVISIONED = "provisioned-concurrency"
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """What the function signs its calls with. Secrets: never logged."""
+    """What the function signs its calls with. Secrets: never logged.
+
+    Attributes:
+        good_until: epoch seconds; an environment that has them begins no invocation later.
+    """
 
     access_key_id: str
     secret_access_key: str = field(repr=False)
     session_token: str = field(repr=False)
+    good_until: float = math.inf
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,7 +53,7 @@ class InvokeRoute:
     async def answer(self, ctx: CallContext, request: HttpRequest, function_name: str) -> HttpResponse:
         """See ``pipeline.InvokeEntry``."""
         get = request.headers.get
-        qualifier = urllib.parse.parse_qs(request.query).get("Qualifier", [""])[0] if request.query else ""
+        qualifier = qualifier_of(request)
         answer = await self._service.invoke(
             ctx,
             function_name,
@@ -69,3 +69,8 @@ class InvokeRoute:
         headers = answer.headers()
         headers.append(("x-amzn-RequestId", ctx.request_id))
         return HttpResponse(answer.status, headers, answer.payload)
+
+
+def qualifier_of(request: HttpRequest) -> str:
+    """The ``Qualifier`` in the query, ``""`` for none."""
+    return urllib.parse.parse_qs(request.query).get("Qualifier", [""])[0] if request.query else ""

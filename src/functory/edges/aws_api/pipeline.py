@@ -4,9 +4,11 @@
 1. a path of the node's own (health, code links) is answered by `own`;
 2. Lambda's Invoke takes the short way: no model work, no generic parsing;
 3. route: which service, operation, account and region;
-4. parse the parameters, check the model's constraints;
-5. call the operation;
-6. serialise its result, or the error, in the caller's protocol.
+4. who is it: the gate checks the signature (where a node authenticates);
+5. parse the parameters, check the model's constraints;
+6. may they: the gate asks for the operation's action on its resources;
+7. call the operation;
+8. serialise its result, or the error, in the caller's protocol.
 
 Anything that escapes an operation and is not an `AwsError` is our fault: it is logged once with its traceback and answered
 as the service's internal error. This is the one place of the edge that catches everything. A store that refuses (a full
@@ -28,6 +30,9 @@ from functory.aws.http import HttpRequest, HttpResponse
 from functory.aws.routing import Route, Router
 from functory.aws.validation import validate
 from functory.core.calls import CallContext, Calls
+from functory.core.identity.port import Caller
+from functory.edges.aws_api.gate import Gate
+from functory.edges.aws_api.invoke import qualifier_of
 from functory.edges.aws_api.limits import is_invoke, too_large
 from functory.kernel import log
 from functory.kernel.ids import Ids
@@ -69,9 +74,17 @@ class Pipeline:
     """See the module."""
 
     def __init__(
-        self, calls: Calls, invoke: InvokeEntry, own: OwnRoutes, urls: UrlEntry, ids: Ids, settings: NodeSettings
+        self,
+        calls: Calls,
+        invoke: InvokeEntry,
+        own: OwnRoutes,
+        urls: UrlEntry,
+        gate: Gate,
+        ids: Ids,
+        settings: NodeSettings,
     ) -> None:
         self._calls = calls
+        self._gate = gate
         self._invoke = invoke
         self._own = own
         self._urls = urls
@@ -105,6 +118,10 @@ class Pipeline:
         )
 
     async def _call(self, request: HttpRequest, route: Route, request_id: str, *, oversize: bool) -> HttpResponse:
+        service, protocol = route.service, route.protocol
+        if oversize:
+            raise too_large(request, route.operation)
+        caller, request = await self._gate.identify(request, service, route.operation, protocol)
         operation = self._calls.find(route.service, route.operation)
         if operation is None:
             raise AwsError(
@@ -112,15 +129,15 @@ class Pipeline:
                 f"Functory does not support {route.service}:{route.operation} yet.",
                 status=501,
             )
-        if oversize:
-            raise too_large(request, route.operation)
-        shape = model.operation(route.service, route.operation)
-        parameters = codec.parse_request(shape, route.protocol, request, route.path_params)
-        validate(route.service, route.operation, parameters)
+        shape = model.operation(service, route.operation)
+        parameters = codec.parse_request(shape, protocol, request, route.path_params)
+        validate(service, route.operation, parameters)
         trace_id = request.headers.get("x-amzn-trace-id", "")
-        context = CallContext(route.account_id, route.region, request_id, endpoint_of(request), trace_id)
+        account_id = _account_of(caller, route.account_id)
+        context = CallContext(account_id, route.region, request_id, endpoint_of(request), trace_id, caller)
+        context = await self._gate.allow(context, request, service, route.operation, parameters, protocol)
         result = await operation(context, parameters)
-        return codec.serialize_response(shape, route.protocol, result, request_id)
+        return codec.serialize_response(shape, protocol, result, request_id)
 
     async def _answer_url(self, request: HttpRequest, *, oversize: bool) -> HttpResponse:
         """A function URL; what its edge lets out is a defect."""
@@ -139,8 +156,11 @@ class Pipeline:
             name = request.path[len("/2015-03-31/functions/") : -len("/invocations")]
             if "%" in name:
                 name = urllib.parse.unquote(name)
-            context = CallContext(account, region, request_id)
-            return await self._invoke.answer(context, request, name)
+            caller, signed = await self._gate.identify(request, "lambda", "Invoke", "rest-json")
+            context = CallContext(_account_of(caller, account), region, request_id, caller=caller)
+            params = {"FunctionName": name, "Qualifier": qualifier_of(signed)}
+            context = await self._gate.allow(context, signed, "lambda", "Invoke", params, "rest-json")
+            return await self._invoke.answer(context, signed, name)
 
         return await self._guard(call, "lambda", "rest-json", request_id)
 
@@ -184,6 +204,11 @@ def _account_and_region(authorization: str, default_account: str) -> tuple[str, 
     if found is None:
         return None
     return sigv4.account_id(found[1], default_account), found[2]
+
+
+def _account_of(caller: Caller | None, claimed: str) -> str:
+    """The account a caller acts in: its own, where it is known."""
+    return caller.principal.account_id or claimed if caller is not None else claimed
 
 
 def endpoint_of(request: HttpRequest) -> str:

@@ -34,6 +34,7 @@ class Endpoint:
     region: str
     access_key: str
     secret_key: str
+    session_token: str | None = None
 
 
 def node_options(command: C) -> C:
@@ -75,6 +76,7 @@ def resolve(environ: Mapping[str, str], url: str | None, region: str | None) -> 
         region=region or environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION") or DEFAULT_REGION,
         access_key=environ["AWS_ACCESS_KEY_ID"] if has_keys else DUMMY_CREDENTIAL,
         secret_key=environ["AWS_SECRET_ACCESS_KEY"] if has_keys else DUMMY_CREDENTIAL,
+        session_token=(environ.get("AWS_SESSION_TOKEN") or None) if has_keys else None,
     )
 
 
@@ -115,6 +117,7 @@ def connect(service: str, endpoint: Endpoint) -> Any:
         endpoint_url=endpoint.url,
         aws_access_key_id=endpoint.access_key,
         aws_secret_access_key=endpoint.secret_key,
+        aws_session_token=endpoint.session_token,
         config=config,
     )
 

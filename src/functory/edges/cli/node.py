@@ -37,6 +37,9 @@ HEALTH_TIMEOUT_S = 5.0
 @click.option(
     "--network", type=click.Choice(["auto", "nat", "none", "host"]), help="What functions reach; auto takes nat, else none."
 )
+@click.option(
+    "--auth", type=click.Choice(["off", "iam"]), help="Who may call: everybody here, or whom IAM allows; default off."
+)
 @click.option("--insecure", is_flag=True, default=None, help="Allow a listening address that others can reach.")
 @click.option("--config", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path), help="Settings file (TOML).")
 @click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]), help="Default info.")
@@ -54,6 +57,7 @@ def up(
     oci_runtime: str | None,
     mounts: tuple[str, ...],
     network: str | None,
+    auth: str | None,
     insecure: bool | None,
     config: Path | None,
     log_level: str | None,
@@ -71,14 +75,17 @@ def up(
       functory up
       functory up -d --port 0 --data-dir ./state
       functory up --mount ~/models:/mnt/models:ro
+      functory up --auth iam --host 0.0.0.0   # after: functory iam bootstrap
       functory up --driver process            # without isolation, where no OCI runtime works
 
-    Nothing is authenticated yet: an address that other machines can reach is refused unless --insecure is said.
+    Without --auth iam nothing is authenticated: an address that other machines can reach is refused unless --insecure is
+    said.
     """  # noqa: D301  \b is click's mark for "do not wrap"
     from functory.kernel.settings import load
 
     flags: dict[str, dict[str, Any]] = {
         "listen": {"host": host, "port": port, "insecure": insecure},
+        "auth": {"mode": auth},
         "node": {"data_dir": data_dir},
         "sandbox": {"driver": driver, "oci_runtime": oci_runtime, "mounts": list(mounts) or None, "network": network},
         "log": {"level": log_level},
@@ -104,10 +111,11 @@ def _checked(settings: Settings) -> Settings:
     """
     from msgspec import structs
 
-    if not is_loopback(settings.listen.host) and not settings.listen.insecure:
+    is_open = settings.auth.mode == "off" and not settings.listen.insecure
+    if is_open and not is_loopback(settings.listen.host):
         raise CommandError(
             f"refusing to listen on {settings.listen.host}: other machines could reach it and nothing is authenticated; "
-            "--insecure allows it",
+            "--auth iam authenticates, --insecure allows it without",
             EXIT_USAGE,
         )
     folder = str(Path(settings.node.data_dir).expanduser().resolve())
@@ -142,6 +150,7 @@ def _arguments(settings: Settings, config: Path | None) -> list[str]:
     arguments += [f"--driver={settings.sandbox.driver}", f"--oci-runtime={settings.sandbox.oci_runtime}"]
     arguments += [f"--mount={mount}" for mount in settings.sandbox.mounts]
     arguments.append(f"--network={settings.sandbox.network}")
+    arguments.append(f"--auth={settings.auth.mode}")
     arguments += ["--insecure"] if settings.listen.insecure else []
     arguments += [f"--config={config.resolve()}"] if config else []
     return [*arguments, f"--log-level={settings.log.level}"]

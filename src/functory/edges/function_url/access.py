@@ -6,10 +6,15 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from functory.aws import sigv4
+from functory.aws.auth_failure import AuthenticationFailed
 from functory.aws.errors import AwsError
 from functory.aws.http import HttpRequest
+from functory.core.authorization.context import Values, request_keys
+from functory.core.authorization.guard import Guard
+from functory.core.calls import CallContext
 from functory.core.functions.urls import AUTH_NONE, FunctionUrl
-from functory.core.identity.port import Principal, PrincipalKind
+from functory.core.identity.authenticator import Authenticator
+from functory.core.identity.port import Caller, Principal, PrincipalKind
 
 
 class Forbidden(Exception):  # noqa: N818  named as AWS names it
@@ -53,6 +58,38 @@ class OpenAccess:
         account = sigv4.account_id(access_key, self._default_account)
         root = Principal(PrincipalKind.ROOT, account, f"arn:aws:iam::{account}:root", user_id=account)
         return UrlCaller(access_key, root)
+
+
+class IamAccess:
+    """Of a node that authenticates: the function's policy lets in whom it names, with AuthType NONE nobody in particular.
+
+    AWS: since October 2025 both lambda:InvokeFunctionUrl and lambda:InvokeFunction must be allowed.
+    """
+
+    def __init__(self, authenticator: Authenticator, guard: Guard) -> None:
+        self._authenticator = authenticator
+        self._guard = guard
+
+    async def admit(self, url: FunctionUrl, request: HttpRequest) -> UrlCaller | None:
+        """See `UrlAccess`."""
+        caller = _NOBODY
+        try:
+            if url.auth_type != AUTH_NONE:
+                caller = (await self._authenticator.authenticate(request, "lambda")).caller
+            ctx = CallContext(caller.principal.account_id or url.account_id, url.region, "", caller=caller)
+            for action in ("lambda:InvokeFunctionUrl", "lambda:InvokeFunction"):
+                await self._guard.require(ctx, action, url.arn, keys=lambda: _keys_of(url, request))
+        except (AuthenticationFailed, AwsError):
+            raise Forbidden from None
+        return None if caller is _NOBODY else UrlCaller(caller.access_key_id, caller.principal)
+
+
+_NOBODY = Caller(Principal(PrincipalKind.ANONYMOUS, "", ""))
+
+
+def _keys_of(url: FunctionUrl, request: HttpRequest) -> Values:
+    via = {"lambda:functionurlauthtype": (url.auth_type,), "lambda:invokedviafunctionurl": ("true",)}
+    return {**request_keys(request), **via}
 
 
 def claimed_key(request: HttpRequest) -> str:

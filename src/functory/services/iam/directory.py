@@ -47,6 +47,7 @@ class Directory:
         self._keys: dict[str, AccessKey | None] = {}
         self._grants: dict[str, Grants | None] = {}
         self._roles: dict[str, Role | None] = {}
+        self._policies: dict[str, str | None] = {}
         self._generation = 0
         self._has_keys = False
         self._is_in_doubt = False
@@ -65,6 +66,14 @@ class Directory:
     async def find_role(self, arn: str) -> Role | None:
         """See `functory.core.identity.port.Identities`."""
         return await self._look_up(self._roles, arn, lambda connection: grants.load_role(connection, arn))
+
+    async def find_policy(self, arn: str) -> str | None:
+        """See `functory.core.identity.port.Identities`."""
+        return await self._look_up(self._policies, arn, lambda connection: grants.managed_document(connection, arn))
+
+    async def full_arn(self, resource_arn: str) -> str:
+        """See `functory.core.authorization.guard.FullNames`."""
+        return await self._store.read(lambda connection: grants.full_arn(connection, resource_arn))
 
     async def has_any(self) -> bool:
         """See `functory.core.identity.port.Identities`."""
@@ -102,6 +111,7 @@ class Directory:
         self._keys.clear()
         self._grants.clear()
         self._roles.clear()
+        self._policies.clear()
         self._has_keys = False
 
     async def _look_up(self, kept: dict[str, T], name: str, load: Callable[[Connection], T]) -> T:

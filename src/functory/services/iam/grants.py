@@ -56,6 +56,15 @@ def find_by_arn(connection: Connection, text: str, *kinds: str) -> Row[Any] | No
     return row if row is not None and arn(row) == text else None
 
 
+def full_arn(connection: Connection, text: str) -> str:
+    """The ARN with its path, of a user, group, role or instance profile that is named without; else the text itself."""
+    parts = parse_arn(text)
+    if parts is None or parts[1] not in ("user", "group", "role", "instance-profile"):
+        return text
+    row = look_up(connection, parts[0], parts[1], parts[3])
+    return text if row is None else arn(row)
+
+
 def load_role(connection: Connection, role_arn: str) -> Role | None:
     """See `Identities.find_role`."""
     row = find_by_arn(connection, role_arn, "role")

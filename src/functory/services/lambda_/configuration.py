@@ -166,6 +166,8 @@ class ConfigurationApi:
         room = self._room
         ref = names.resolve_function(ctx, params["FunctionName"], action="lambda:UpdateFunctionConfiguration")
         rules.refuse_unsupported("UpdateFunctionConfiguration", params)
+        if "Role" in params:
+            await room.roles.check(ctx, params["Role"], ref.arn)
         check_runtime(params, room)
         stamp = room.stamp()
 

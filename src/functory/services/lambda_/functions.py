@@ -38,6 +38,7 @@ class FunctionsApi:
         room = self._room
         ref = names.resolve_new(ctx, params["FunctionName"])
         rules.refuse_unsupported("CreateFunction", params)
+        await room.roles.check(ctx, params["Role"], ref.arn)
         is_image = images.is_image(params)
         images.check_members(params, params["Code"], image=is_image)
         bare = new_config(params, room)

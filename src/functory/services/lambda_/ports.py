@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from functory.core.calls import CallContext
 from functory.core.environments.provisioned import Provisioning, Wish
 
 
@@ -34,6 +35,24 @@ class AsyncEvent:
     trace_id: str
     accepted_at: float
     tenant_id: str = ""
+
+
+class ExecutionRoles(Protocol):
+    """Who knows whether a function may have a role."""
+
+    async def check(self, ctx: CallContext, role_arn: str, function_arn: str) -> None:
+        """Refuse a role that Lambda cannot assume for a function.
+
+        Raises:
+            AwsError: it is such a one.
+        """
+
+
+class AnyRole:
+    """Takes every role: for a node that authenticates nobody."""
+
+    async def check(self, _ctx: CallContext, _role_arn: str, _function_arn: str) -> None:
+        """See `ExecutionRoles`."""
 
 
 class Reservations(Protocol):

@@ -16,7 +16,7 @@ from functory.runtimes.port import RuntimeCatalog
 from functory.services.lambda_.commits import Commits
 from functory.services.lambda_.links import CodeLinks
 from functory.services.lambda_.packages import Packages
-from functory.services.lambda_.ports import Isolations, Provisioner, Reservations
+from functory.services.lambda_.ports import ExecutionRoles, Isolations, Provisioner, Reservations
 from functory.services.lambda_.records import Stamp
 from functory.services.lambda_.runtime_versions import RuntimeVersions
 from functory.store.port import Store
@@ -44,6 +44,7 @@ class Room:
         runtime_versions: which versions of their runtimes functions run with.
         isolations: how functions can be isolated here.
         targets: who receives what destinations are sent.
+        roles: which roles functions may have.
         nudge: there is something to prepare.
     """
 
@@ -64,6 +65,7 @@ class Room:
     isolations: Isolations
     runtime_versions: RuntimeVersions
     targets: Targets
+    roles: ExecutionRoles
     nudge: Callable[[], None]
 
     def stamp(self) -> Stamp:

@@ -37,11 +37,12 @@ from functory.services.lambda_.loader import StoreRoutes
 from functory.services.lambda_.packages import Packages
 from functory.services.lambda_.policies import PoliciesApi
 from functory.services.lambda_.policy_cache import FunctionPolicies
-from functory.services.lambda_.ports import AsyncEvents, Isolations, Provisioner, Reservations
+from functory.services.lambda_.ports import AnyRole, AsyncEvents, ExecutionRoles, Isolations, Provisioner, Reservations
 from functory.services.lambda_.prepare import Preparer
 from functory.services.lambda_.provisioned import ProvisionedApi
 from functory.services.lambda_.provisioning import Provisioning
 from functory.services.lambda_.recursion import RecursionApi
+from functory.services.lambda_.resource_tags import FunctionTags
 from functory.services.lambda_.room import Room
 from functory.services.lambda_.rules import ARCHITECTURES
 from functory.services.lambda_.runtime_management import RuntimeManagementApi
@@ -89,12 +90,14 @@ class LambdaService:
         ids: Ids,
         settings: LambdaSettings,
         link_secret: bytes,
+        roles: ExecutionRoles | None = None,
         machine: str = "",
         pending_wait_s: float = PENDING_WAIT_S,
     ) -> None:
         self.functions = Functions(StoreRoutes(store))
         self.links = CodeLinks(link_secret)
         self.policies = FunctionPolicies(store)
+        self.resource_tags = FunctionTags(store)
         self._provisioning = Provisioning(store, provisioner, reservations)
         self._commits = Commits(store, self.functions, self.policies, self._provisioning)
         runtime_versions = RuntimeVersions(store, runtimes)
@@ -146,6 +149,7 @@ class LambdaService:
             isolations=isolations,
             runtime_versions=runtime_versions,
             targets=targets,
+            roles=roles or AnyRole(),
             nudge=self._prepare.nudge,
         )
         self.operations: Mapping[str, Operation] = _table(room, self.invoke_api, InvokeStreamApi(self.invoke_api, streams))
