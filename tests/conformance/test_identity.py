@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import http.client
 import itertools
 import json
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from typing import Any
+from urllib.parse import urlsplit
 
 import boto3
 import pytest
 from botocore import UNSIGNED
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
@@ -313,3 +317,47 @@ def test_the_command_line_uses_the_credentials_of_its_environment(guarded: Node,
     failed = run(*FUNCTORY, "ls", environ={**environ, "AWS_SECRET_ACCESS_KEY": "wrong"}, check=False)
     assert failed.returncode != 0
     assert "InvalidSignatureException" in failed.stderr
+
+
+class TestFunctionUrls:
+    def ask(self, node: Node, url: str, who: Somebody | None = None) -> int:
+        """The status of a GET, signed by somebody or by nobody."""
+        request = AWSRequest(method="GET", url=url, headers={"Host": urlsplit(url).netloc})
+        if who is not None:
+            SigV4Auth(who.session.get_credentials(), "lambda", REGION).add_auth(request)
+        place = urlsplit(node.url)
+        connection = http.client.HTTPConnection(str(place.hostname), place.port, timeout=20)
+        try:
+            connection.request("GET", urlsplit(url).path or "/", headers=dict(request.headers.items()))
+            return connection.getresponse().status
+        finally:
+            connection.close()
+
+    def open_to(self, client: Any, name: str, principal: str, auth_type: str) -> None:
+        for number, action in enumerate(("lambda:InvokeFunctionUrl", "lambda:InvokeFunction")):
+            more = {"FunctionUrlAuthType": auth_type} if number == 0 else {"InvokedViaFunctionUrl": True}
+            client.add_permission(FunctionName=name, StatementId=f"url-{number}", Action=action, Principal=principal, **more)
+
+    def test_for_everybody_need_the_function_s_policy(
+        self, guarded: Node, admin: Somebody, make_role: Callable[..., str]
+    ) -> None:
+        client = admin.client("lambda")
+        make_function(client, "public", Role=make_role())
+        url = client.create_function_url_config(FunctionName="public", AuthType="NONE")["FunctionUrl"]
+        assert self.ask(guarded, url) == 403
+        self.open_to(client, "public", "*", "NONE")
+        assert self.ask(guarded, url) == 200
+        assert refused(lambda: Somebody(guarded, "AKIAXXXXXXXXXXXXXXXX", "x").client("lambda").invoke(FunctionName="public"))
+
+    def test_for_the_signed_need_policies_too(
+        self, guarded: Node, admin: Somebody, make_role: Callable[..., str], make_user: Callable[..., Somebody]
+    ) -> None:
+        client = admin.client("lambda")
+        make_function(client, "signed", Role=make_role())
+        url = client.create_function_url_config(FunctionName="signed", AuthType="AWS_IAM")["FunctionUrl"]
+        nobody, half = make_user(), make_user(allow("lambda:InvokeFunctionUrl"))
+        via = {"Condition": {"Bool": {"lambda:InvokedViaFunctionUrl": "true"}}}
+        whole = make_user(allow("lambda:InvokeFunctionUrl"), allow("lambda:InvokeFunction", **via))
+        forger = Somebody(guarded, whole.key, "wrong")
+        assert [self.ask(guarded, url, who) for who in (None, forger, nobody, half, whole)] == [403, 403, 403, 403, 200]
+        assert refused(lambda: whole.client("lambda").invoke(FunctionName="signed"))[0] == "AccessDeniedException"

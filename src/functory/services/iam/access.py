@@ -71,7 +71,22 @@ _BY_RESOURCE: tuple[tuple[Resources, tuple[str, ...]], ...] = (
             "UpdateUser",
         ),
     ),
-    (_user_or_caller, ("CreateAccessKey", "DeleteAccessKey", "GetUser", "ListAccessKeys", "UpdateAccessKey")),
+    (
+        _user_or_caller,
+        (
+            "CreateAccessKey",
+            "DeleteAccessKey",
+            "DeleteLoginProfile",
+            "GetLoginProfile",
+            "GetUser",
+            "ListAccessKeys",
+            "ListMFADevices",
+            "ListSSHPublicKeys",
+            "ListServiceSpecificCredentials",
+            "ListSigningCertificates",
+            "UpdateAccessKey",
+        ),
+    ),
     (
         _of("group", "GroupName"),
         (
@@ -176,6 +191,9 @@ _BY_RESOURCE: tuple[tuple[Resources, tuple[str, ...]], ...] = (
             "ListInstanceProfiles",
             "ListOpenIDConnectProviders",
             "ListPolicies",
+            "ListSAMLProviders",
+            "ListServerCertificates",
+            "ListVirtualMFADevices",
             "SimulateCustomPolicy",
         ),
     ),
