@@ -39,6 +39,7 @@ from functory.core.functions.isolation import GVISOR
 from functory.core.functions.model import FunctionVersion
 from functory.core.identity.authenticator import Authenticator
 from functory.core.identity.execution_roles import ExecutionRoles
+from functory.core.identity.port import ResourcePolicies
 from functory.core.identity.sessions import Sessions
 from functory.core.invocations.invoker import Invocations
 from functory.core.invocations.streams import Streams
@@ -73,8 +74,11 @@ from functory.services.lambda_.rules import ARCHITECTURES
 from functory.services.lambda_.service import LambdaService
 from functory.services.logs import access as logs_access
 from functory.services.logs.service import LogsService
+from functory.services.sqs import access as sqs_access
+from functory.services.sqs.queue_policies import QueuePolicies
 from functory.services.sqs.service import SqsService
 from functory.store.blobs import FileBlobs
+from functory.store.port import Store
 from functory.store.sqlite import SqliteStore
 
 GRACE_S = 5.0
@@ -264,12 +268,12 @@ async def node(settings: Settings) -> AsyncIterator[ReadyInfo]:
         administrators = BootstrapRoute(iam.make_administrator, secret, settings.node.default_account, clock)
         own = NodeRoutes(health, lambda_.links, blobs, clock, administrators)
         sqs = await stack.enter_async_context(SqsService(store, clock, ids, settings.sqs, secret))
-        guard = _guard(iam.identities, lambda_, clock) if is_guarded else None
+        guard = _guard(store, iam.identities, lambda_, clock) if is_guarded else None
         calls = Calls([lambda_, logs, iam, sqs], guard)
         gate: Gate = OpenGate(sessions)
         access: UrlAccess = OpenAccess(settings.node.default_account)
         if guard is not None:
-            authenticator = Authenticator(iam.identities, sessions, clock)
+            authenticator = Authenticator(iam.identities, sessions, clock, iam.last_uses)
             gate, access = IamGate(authenticator, guard), IamAccess(authenticator, guard)
         urls = FunctionUrlApi(lambda_.url_invocations, access, clock, ids, settings.lambda_.url_domain)
         api.attach(Pipeline(calls, InvokeRoute(lambda_.invoke_api), own, urls, gate, ids, settings.node))
@@ -281,10 +285,17 @@ async def node(settings: Settings) -> AsyncIterator[ReadyInfo]:
         yield ReadyInfo(url, _describe(driver), str(folder), __version__)
 
 
-def _guard(identities: Directory, lambda_: LambdaService, clock: Clock) -> Guard:
+def _guard(store: Store, identities: Directory, lambda_: LambdaService, clock: Clock) -> Guard:
     """Who decides on a node that asks for permissions."""
-    authorizer = Authorizer(identities, {"lambda": lambda_.policies}, {"lambda": lambda_.resource_tags})
-    tables = {"iam": iam_access.ACCESS, "lambda": lambda_access.ACCESS, "logs": logs_access.ACCESS}
+    queues = QueuePolicies(store)
+    policies: dict[str, ResourcePolicies] = {"lambda": lambda_.policies, "sqs": queues}
+    authorizer = Authorizer(identities, policies, {"lambda": lambda_.resource_tags, "sqs": queues})
+    tables = {
+        "iam": iam_access.ACCESS,
+        "lambda": lambda_access.ACCESS,
+        "logs": logs_access.ACCESS,
+        "sqs": sqs_access.ACCESS,
+    }
     return Guard(authorizer, tables, {"iam": identities}, clock)
 
 

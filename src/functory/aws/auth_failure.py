@@ -114,8 +114,9 @@ def aws_error(failed: AuthenticationFailed, service: str, protocol: str, *, pres
     """
     if service == "s3" and failed.failure is Failure.EXPIRED and presigned:
         return AwsError("AccessDenied", "Request has expired", status=403)
-    table = _S3 if service == "s3" else _QUERY if protocol in ("query", "ec2", "rest-xml") else _TREE
+    has_query_codes = service == "sqs" or protocol in ("query", "ec2", "rest-xml")
+    table = _S3 if service == "s3" else _QUERY if has_query_codes else _TREE
     code, status, text = table[failed.failure]
-    if protocol in ("json", "smithy-rpc-v2-cbor"):
+    if not has_query_codes and protocol in ("json", "smithy-rpc-v2-cbor"):
         status = 400
     return AwsError(code, text or failed.text or _MISMATCH, status=status)

@@ -17,6 +17,9 @@ from functory.core.authorization.refusals import refusal
 from functory.core.calls import CallContext
 from functory.kernel.clock import Clock
 
+_QUERY_CODES = frozenset({"sqs"})
+"""Services whose JSON protocol kept the codes of the query protocol."""
+
 AccessTable = Mapping[str, Access]
 """Operation -> what it needs."""
 
@@ -65,6 +68,8 @@ class Guard:
         Raises:
             AwsError: it is not allowed.
         """
+        if service in _QUERY_CODES:
+            protocol = "query"
         access = self._tables.get(service, {}).get(operation) or Access(f"{service}:{operation}")
         return await self._check(ctx, access, params, protocol, keys)
 

@@ -15,7 +15,7 @@ from functory.aws.access_keys import TEMPORARY
 from functory.aws.auth_failure import AuthenticationFailed, Failure
 from functory.aws.http import HttpRequest
 from functory.aws.sigv4_verify import S3_SKEW_S, SKEW_S, Proof, check_time, is_hash, payload_hash, read_proof, verify
-from functory.core.identity.port import Caller, Identities
+from functory.core.identity.port import Caller, Identities, Uses
 from functory.core.identity.sessions import Sessions
 from functory.kernel.clock import Clock
 
@@ -37,9 +37,14 @@ class Authenticated:
 
 
 class Authenticator:
-    """See the module."""
+    """See the module.
 
-    def __init__(self, identities: Identities, sessions: Sessions, clock: Clock) -> None:
+    Args:
+        uses: told of every request whose signature was right.
+    """
+
+    def __init__(self, identities: Identities, sessions: Sessions, clock: Clock, uses: Uses) -> None:
+        self._uses = uses
         self._identities = identities
         self._sessions = sessions
         self._clock = clock
@@ -65,6 +70,7 @@ class Authenticator:
         check_time(proof, self._clock.epoch_s(), S3_SKEW_S if scope.service == "s3" else SKEW_S)
         payload = payload_hash(proof, await _body_hash(request.body, proof))
         key = verify(request, proof, secret, payload)
+        self._uses.note(caller.principal, scope.access_key, scope.service or "", scope.region or "")
         if payload in sigv4_chunks.FORMS:
             keys = sigv4_chunks.ChunkKeys(key, proof.stamp, proof.scope_text, proof.signature)
             return Authenticated(caller, sigv4_chunks.decode(request.body, payload, keys).body)

@@ -13,7 +13,7 @@ from botocore.credentials import Credentials
 from functory.aws.auth_failure import AuthenticationFailed, Failure, aws_error
 from functory.aws.http import HttpRequest
 from functory.core.identity.authenticator import Authenticated, Authenticator
-from functory.core.identity.port import AccessKey
+from functory.core.identity.port import AccessKey, Principal
 from functory.core.identity.sessions import Sessions
 from functory.kernel.clock import SystemClock
 from functory.kernel.ids import SeededIds
@@ -29,10 +29,19 @@ def signed(key: str = KEY, secret: str = SECRET, token: str | None = None, body:
     return HttpRequest("POST", "/x", "", {name.lower(): value for name, value in request.headers.items()}, body)
 
 
+class Notes:
+    def __init__(self) -> None:
+        self.noted: list[str] = []
+
+    def note(self, principal: Principal, access_key_id: str, service: str, region: str) -> None:
+        self.noted.append(f"{principal.name} {access_key_id} {service} {region}")
+
+
 def ask(request: HttpRequest, *, active: bool = True, clock: Any = CLOCK, signing_name: str = "lambda") -> Authenticated:
     identities = FakeIdentities(keys={KEY: AccessKey(KEY, SECRET, ANN, active)})
     sessions = Sessions(b"s" * 32, clock, SeededIds())
-    return asyncio.run(Authenticator(identities, sessions, clock).authenticate(request, signing_name))
+    subject = Authenticator(identities, sessions, clock, Notes())
+    return asyncio.run(subject.authenticate(request, signing_name))
 
 
 def failure(request: HttpRequest, **how: Any) -> Failure:
@@ -45,6 +54,15 @@ def test_a_user_s_key() -> None:
     found = ask(signed(body=b"{}"))
     assert found.caller.principal is ANN
     assert found.caller.access_key_id == KEY
+
+
+def test_the_use_of_a_key_is_noted_and_a_forged_one_is_not() -> None:
+    notes = Notes()
+    subject = Authenticator(FakeIdentities(keys={KEY: AccessKey(KEY, SECRET, ANN)}), SESSIONS, CLOCK, notes)
+    asyncio.run(subject.authenticate(signed()))
+    with pytest.raises(AuthenticationFailed):
+        asyncio.run(subject.authenticate(signed(secret="another")))
+    assert notes.noted == [f"ann {KEY} lambda eu-west-1"]
 
 
 def test_a_session() -> None:
