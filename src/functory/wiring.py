@@ -17,6 +17,7 @@ import socket
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,7 @@ from functory.core.identity.port import ResourcePolicies
 from functory.core.identity.sessions import Sessions
 from functory.core.invocations.invoker import Invocations
 from functory.core.invocations.streams import Streams
+from functory.core.metering import Metering
 from functory.core.targets.registry import Targets
 from functory.edges.aws_api.bootstrap import BootstrapRoute
 from functory.edges.aws_api.gate import Gate, IamGate, OpenGate
@@ -64,11 +66,14 @@ from functory.sandbox.machine import MachineMemory, protect_node
 from functory.sandbox.mounts import parse_mounts
 from functory.sandbox.port import Mount, SandboxDriver
 from functory.sandbox.probe import open_beside, pick_driver
+from functory.services.cloudwatch import access as cloudwatch_access
+from functory.services.cloudwatch.service import CloudWatchService
 from functory.services.iam import access as iam_access
 from functory.services.iam.directory import Directory
 from functory.services.iam.service import IamService
 from functory.services.lambda_ import access as lambda_access
 from functory.services.lambda_.async_events import KIND
+from functory.services.lambda_.async_metrics import MeteredDeliveries, MeteredEvents
 from functory.services.lambda_.async_queue import AsyncDeliveryTarget, AsyncQueue
 from functory.services.lambda_.rules import ARCHITECTURES
 from functory.services.lambda_.service import LambdaService
@@ -196,6 +201,8 @@ async def node(settings: Settings) -> AsyncIterator[ReadyInfo]:
         stack.push_async_callback(drivers.close)
         await drivers.start()
         logs = await stack.enter_async_context(LogsService(store, clock, ids))
+        cloudwatch = await stack.enter_async_context(CloudWatchService(store, clock))
+        metering = await stack.enter_async_context(Metering(cloudwatch.sink, clock))
         artifacts = await stack.enter_async_context(Artifacts(blobs, folder / "unpacked"))
         images = Images(
             folder / "unpacked",
@@ -223,7 +230,7 @@ async def node(settings: Settings) -> AsyncIterator[ReadyInfo]:
         )
         environments = await stack.enter_async_context(Environments(settings.environments, neighbours))
         admission = Admission(settings.lambda_, clock)
-        invocations = Invocations(admission, environments, clock, ids)
+        invocations = Invocations(admission, environments, metering, clock, ids)
         streams = await stack.enter_async_context(Streams(invocations, settings.lambda_))
         queue = AsyncQueue()
         targets = Targets()
@@ -233,7 +240,7 @@ async def node(settings: Settings) -> AsyncIterator[ReadyInfo]:
             images=images,
             invoker=invocations,
             streams=streams,
-            async_events=queue,
+            async_events=MeteredEvents(queue, metering),
             reservations=admission,
             provisioner=environments.provisioned,
             isolations=drivers,
@@ -248,33 +255,23 @@ async def node(settings: Settings) -> AsyncIterator[ReadyInfo]:
         await stack.enter_async_context(lambda_)
         target = AsyncDeliveryTarget(lambda_.async_target, targets, clock, settings.deliveries.retry_base_s)
         deliveries = Deliveries(
-            store, {KIND: target}, settings=settings.deliveries, clock=clock, ids=ids, owner=_OWNER, grace_s=GRACE_S
+            store,
+            {KIND: MeteredDeliveries(target, metering, clock)},
+            settings=settings.deliveries,
+            clock=clock,
+            ids=ids,
+            owner=_OWNER,
+            grace_s=GRACE_S,
         )
         await stack.enter_async_context(deliveries)
         queue.bind(deliveries)
 
-        def health() -> dict[str, Any]:
-            return {
-                "status": "ok",
-                "version": __version__,
-                "pid": os.getpid(),
-                "uptime_s": round(time.monotonic() - began, 3),
-                "driver": _describe(driver),
-                "isolations": {isolation_of(each): _describe(each) for each in drivers.open},
-                "environments": environments.count(),
-                "standbys": environments.standbys.counts(),
-            }
-
         administrators = BootstrapRoute(iam.make_administrator, secret, settings.node.default_account, clock)
-        own = NodeRoutes(health, lambda_.links, blobs, clock, administrators)
+        own = NodeRoutes(partial(_health, began, drivers, environments), lambda_.links, blobs, clock, administrators)
         sqs = await stack.enter_async_context(SqsService(store, clock, ids, settings.sqs, secret))
         guard = _guard(store, iam.identities, lambda_, clock) if is_guarded else None
-        calls = Calls([lambda_, logs, iam, sqs], guard)
-        gate: Gate = OpenGate(sessions)
-        access: UrlAccess = OpenAccess(settings.node.default_account)
-        if guard is not None:
-            authenticator = Authenticator(iam.identities, sessions, clock, iam.last_uses)
-            gate, access = IamGate(authenticator, guard), IamAccess(authenticator, guard)
+        calls = Calls([lambda_, logs, iam, sqs, cloudwatch], guard)
+        gate, access = _doors(guard, iam, sessions, clock, settings)
         urls = FunctionUrlApi(lambda_.url_invocations, access, clock, ids, settings.lambda_.url_domain)
         api.attach(Pipeline(calls, InvokeRoute(lambda_.invoke_api), own, urls, gate, ids, settings.node))
         if is_guarded and not await iam.identities.has_any():
@@ -285,12 +282,37 @@ async def node(settings: Settings) -> AsyncIterator[ReadyInfo]:
         yield ReadyInfo(url, _describe(driver), str(folder), __version__)
 
 
+def _doors(
+    guard: Guard | None, iam: IamService, sessions: Sessions, clock: Clock, settings: Settings
+) -> tuple[Gate, UrlAccess]:
+    """Who comes in at the AWS endpoint, and who at function URLs."""
+    if guard is None:
+        return OpenGate(sessions), OpenAccess(settings.node.default_account)
+    authenticator = Authenticator(iam.identities, sessions, clock, iam.last_uses)
+    return IamGate(authenticator, guard), IamAccess(authenticator, guard)
+
+
+def _health(began: float, drivers: Drivers, environments: Environments) -> dict[str, Any]:
+    """What the node says of itself."""
+    return {
+        "status": "ok",
+        "version": __version__,
+        "pid": os.getpid(),
+        "uptime_s": round(time.monotonic() - began, 3),
+        "driver": _describe(drivers.default),
+        "isolations": {isolation_of(each): _describe(each) for each in drivers.open},
+        "environments": environments.count(),
+        "standbys": environments.standbys.counts(),
+    }
+
+
 def _guard(store: Store, identities: Directory, lambda_: LambdaService, clock: Clock) -> Guard:
     """Who decides on a node that asks for permissions."""
     queues = QueuePolicies(store)
     policies: dict[str, ResourcePolicies] = {"lambda": lambda_.policies, "sqs": queues}
     authorizer = Authorizer(identities, policies, {"lambda": lambda_.resource_tags, "sqs": queues})
     tables = {
+        "cloudwatch": cloudwatch_access.ACCESS,
         "iam": iam_access.ACCESS,
         "lambda": lambda_access.ACCESS,
         "logs": logs_access.ACCESS,

@@ -28,6 +28,7 @@ from functory.core.functions.model import FunctionVersion
 from functory.core.invocations.invoker import Invocations
 from functory.core.invocations.outcome import Invocation, Outcome
 from functory.core.invocations.streams import ResponseStream, Streams
+from functory.core.metering import Metering, Sample
 from functory.kernel.clock import LoopClock
 from functory.kernel.ids import SeededIds
 from functory.kernel.settings import EnvironmentSettings, LambdaSettings
@@ -386,6 +387,13 @@ class FakeSink:
         return [text for _, text in self.events]
 
 
+class NoSamples:
+    """A sink of metrics that keeps nothing."""
+
+    async def keep(self, samples: Sequence[Sample]) -> None:
+        return None
+
+
 @dataclass
 class Engine:
     """An engine over a fake driver."""
@@ -454,7 +462,7 @@ def engine(
     )
     environments = Environments(settings or EnvironmentSettings(max_memory_mib=100_000, parallel_starts=1000), neighbours)
     limits = lambda_settings or LambdaSettings(account_concurrency=account_concurrency)
-    invocations = Invocations(Admission(limits, clock), environments, clock, ids)
+    invocations = Invocations(Admission(limits, clock), environments, Metering(NoSamples(), clock), clock, ids)
     return Engine(driver, environments, invocations, sink, ids, Streams(invocations, limits))
 
 

@@ -15,13 +15,14 @@ from functory.core.environments.starter import Neighbours
 from functory.core.functions.model import FunctionVersion
 from functory.core.invocations.invoker import Invocations
 from functory.core.invocations.outcome import Invocation, Outcome
+from functory.core.metering import Metering
 from functory.edges.runtime_api.api import RuntimeApi
 from functory.kernel.clock import SystemClock
 from functory.kernel.ids import SystemIds
 from functory.kernel.settings import EnvironmentSettings, LambdaSettings, RuntimeSettings
 from functory.runtimes.catalog import Catalog
 from functory.sandbox.port import Mount, SandboxDriver
-from tests.support.engine import FakeCredentials, FakeEndpoint, FakeSink, version
+from tests.support.engine import FakeCredentials, FakeEndpoint, FakeSink, NoSamples, version
 
 WAIT_S = 20.0
 
@@ -97,5 +98,6 @@ async def real_engine(
     )
     async with Environments(settings or EnvironmentSettings(max_memory_mib=10_000), neighbours) as environments:
         admission = Admission(LambdaSettings(account_concurrency=100), clock)
-        yield RealEngine(root, environments, Invocations(admission, environments, clock, ids), sink)
+        invocations = Invocations(admission, environments, Metering(NoSamples(), clock), clock, ids)
+        yield RealEngine(root, environments, invocations, sink)
     await api.close()

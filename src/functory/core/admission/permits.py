@@ -22,10 +22,12 @@ to date in constant time. Counting happens on the event loop, so taking a permit
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from types import TracebackType
 
 from functory.aws.errors import AwsError
 from functory.core.admission.rates import REQUESTS_PER_PLACE, TokenBucket
+from functory.core.levels import Level
 from functory.kernel.clock import Clock
 from functory.kernel.settings import LambdaSettings
 
@@ -85,12 +87,13 @@ class _Function:
 class _Account:
     """The counts of one account in one region."""
 
-    __slots__ = ("_held", "_pooled", "_total", "functions", "limit", "rate")
+    __slots__ = ("_held", "_pooled", "_total", "functions", "limit", "rate", "unreserved")
 
     def __init__(self, limit: int, now: float) -> None:
         self.limit = limit
         self.functions: dict[str, _Function] = {}
         self.rate = TokenBucket(now)
+        self.unreserved = 0
         self._total = 0
         self._held = 0
         self._pooled = 0
@@ -99,6 +102,11 @@ class _Account:
     def total(self) -> int:
         """Invocations that run."""
         return self._total
+
+    @property
+    def held(self) -> int:
+        """Places that are set aside."""
+        return self._held
 
     @property
     def pool(self) -> int:
@@ -136,11 +144,15 @@ class _Account:
         function.on_demand += on_demand
         function.on_provisioned += on_provisioned
         self._total += on_demand + on_provisioned
+        if function.reserved is None:
+            self.unreserved += on_demand + on_provisioned
         self._pooled += function.pooled - before
 
     def set_aside(self, function: _Function, reserved: int | None, requested: int, available: int) -> None:
         """Change what a function has for itself."""
         held, pooled = function.held, function.pooled
+        running = function.on_demand + function.on_provisioned
+        self.unreserved += running * ((reserved is None) - (function.reserved is None))
         function.reserved, function.requested, function.available = reserved, requested, available
         self._held += function.held - held
         self._pooled += function.pooled - pooled
@@ -157,9 +169,13 @@ class Permit:
     Attributes:
         function_running: how many invocations of the function run, this one included, when it was taken.
         account_running: the same of the account.
+        unreserved_running: the same of its functions without a reservation.
     """
 
-    __slots__ = ("_account", "_admission", "_function", "_is_provisioned", "_scope", "account_running", "function_running")
+    __slots__ = (
+        "_account", "_admission", "_function", "_is_provisioned", "_scope", "account_running", "function_running",
+        "unreserved_running",
+    )  # fmt: skip
 
     def __init__(
         self, admission: Admission, scope: tuple[str, str], account: _Account, function: _Function, *, is_provisioned: bool
@@ -171,6 +187,7 @@ class Permit:
         self._is_provisioned = is_provisioned
         self.function_running = function.on_demand + function.on_provisioned
         self.account_running = account.total
+        self.unreserved_running = account.unreserved
 
     def __enter__(self) -> Permit:
         return self
@@ -204,6 +221,19 @@ class Admission:
             return account.total
         function = account.functions.get(name)
         return function.on_demand + function.on_provisioned if function is not None else 0
+
+    def levels(self) -> Iterator[Level]:
+        """How much runs now, for the metrics of a minute."""
+        for (account_id, region), account in self._accounts.items():
+            yield Level(account_id, region, "ClaimedAccountConcurrency", account.unreserved + account.held)
+            if account.total:
+                yield Level(account_id, region, "ConcurrentExecutions", account.total)
+            if account.unreserved:
+                yield Level(account_id, region, "UnreservedConcurrentExecutions", account.unreserved)
+            for name, function in account.functions.items():
+                if running := function.on_demand + function.on_provisioned:
+                    of_function = (("FunctionName", name),)
+                    yield Level(account_id, region, "ConcurrentExecutions", running, of_function)
 
     # -- what is set aside
 

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from functory.core.admission.rates import REQUESTS_PER_PLACE, TokenBucket
@@ -30,6 +30,7 @@ from functory.core.environments.states import EnvironmentState
 from functory.core.environments.variables import PROVISIONED
 from functory.core.functions.model import FunctionVersion
 from functory.core.invocations.outcome import Invocation, Outcome
+from functory.core.levels import Level
 from functory.kernel import log
 from functory.kernel.limits import TIMEOUT_S_MAX
 from functory.kernel.tasks import TaskScope
@@ -58,11 +59,13 @@ class Wish:
         version: what to run.
         count: how many environments.
         generation: changes when somebody asks anew, which forgives failures.
+        qualifier: the version or alias it is configured for.
     """
 
     version: FunctionVersion
     count: int
     generation: str
+    qualifier: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,13 +89,15 @@ class Target:
     """The environments of one version; only `Provisioned` changes it."""
 
     __slots__ = (
-        "failure", "finishing", "generation", "idle", "is_dropped", "rate", "ready", "setbacks", "starting", "timer",
-        "used", "version", "waiters", "wanted",
+        "failure", "finishing", "generation", "idle", "is_dropped", "peak", "qualifier", "rate", "ready", "setbacks",
+        "starting", "timer", "used", "version", "waiters", "wanted",
     )  # fmt: skip
 
     def __init__(self, version: FunctionVersion, now: float) -> None:
         self.version = version
         self.wanted = 0
+        self.qualifier = ""
+        self.peak = 0
         self.generation = ""
         self.ready: set[Environment] = set()
         self.idle: list[Environment] = []
@@ -105,6 +110,11 @@ class Target:
         self.is_dropped = False
         self.rate = TokenBucket(now)
         self.timer: asyncio.TimerHandle | None = None
+
+    @property
+    def busy(self) -> int:
+        """How many of the ready ones run an invocation."""
+        return len(self.ready) - len(self.idle)
 
     @property
     def key(self) -> VersionKey:
@@ -164,7 +174,7 @@ class Provisioned:
                 target.generation, target.failure, target.setbacks = wish.generation, "", 0
             elif target.failure != INIT_FAILURE:
                 target.failure = ""
-            target.wanted = wish.count
+            target.wanted, target.qualifier = wish.count, wish.qualifier
             self._fit(target)
 
     def remove(self, account_id: str, region: str, name: str, version: str | None) -> None:
@@ -178,12 +188,23 @@ class Provisioned:
         target = self._targets.get(key)
         if target is None:
             return Provisioning()
-        busy = len(target.ready) - len(target.idle)
-        return Provisioning(len(target.ready), busy, target.failure, target.generation)
+        return Provisioning(len(target.ready), target.busy, target.failure, target.generation)
 
     def count(self) -> int:
         """How many environments are ready."""
         return sum(len(target.ready) for target in self._targets.values())
+
+    def levels(self) -> Iterator[Level]:
+        """How many are in use, the most since the last time this was asked, for every version or alias."""
+        used: dict[tuple[str, str, str, str], tuple[int, int]] = {}
+        for (account_id, region, name, _), target in self._targets.items():
+            peak, target.peak = max(target.peak, target.busy), target.busy
+            before = used.get((account_id, region, name, target.qualifier), (0, 0))
+            used[account_id, region, name, target.qualifier] = (before[0] + peak, before[1] + target.wanted)
+        for (account_id, region, name, qualifier), (peak, wanted) in used.items():
+            of_resource = (("FunctionName", name), ("Resource", f"{name}:{qualifier}"))
+            yield Level(account_id, region, "ProvisionedConcurrentExecutions", peak, of_resource)
+            yield Level(account_id, region, "ProvisionedConcurrencyUtilization", peak / wanted, of_resource, "None")
 
     # -- the way in
 
@@ -214,6 +235,7 @@ class Provisioned:
 
     async def run(self, target: Target, environment: Environment, invocation: Invocation) -> Outcome:
         """Run an invocation on an environment that was taken."""
+        target.peak = max(target.peak, target.busy)
         outcome = await environment.invoke(invocation)
         if environment.state is EnvironmentState.BUSY:
             target.finishing.add(environment)

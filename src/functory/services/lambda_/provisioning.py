@@ -58,5 +58,5 @@ def _wishes(conn: Connection) -> dict[tuple[str, str, str, str], Wish]:
         for version, count in shares_of(conn, record).items():
             found = candidate(conn, key, version)
             if found is not None and found.facts is not None:
-                wishes[*key, version] = Wish(found.facts, count, record.generation)
+                wishes[*key, version] = Wish(found.facts, count, record.generation, record.qualifier)
     return wishes
