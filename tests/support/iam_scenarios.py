@@ -440,6 +440,8 @@ def unmade(iam: Any, account: str) -> None:
     none = (404, "NoSuchEntity", "Login Profile for User bob cannot be found.")
     assert refused(iam.get_login_profile, UserName="bob") == none
     assert refused(iam.delete_login_profile, UserName="bob") == none
+    none = (404, "NoSuchEntity", f"The Password Policy with domain name {account} cannot be found.")
+    assert refused(iam.get_account_password_policy) == refused(iam.delete_account_password_policy) == none
     assert refused(iam.list_mfa_devices, UserName="eve")[1] == "NoSuchEntity"
     assert refused(iam.create_login_profile, UserName="bob", Password="x")[:2] == (501, "NotImplementedException")
 

@@ -16,11 +16,12 @@ _AWS = re.compile(
     rf"|arn:{_PARTITION}:iam::{_ACCOUNT}:(?:root|(?:user|role)/[\w+=,.@/-]+)"
     rf"|arn:{_PARTITION}:sts::{_ACCOUNT}:(?:assumed-role/[\w+=,.@-]+/[\w+=,.@-]+|federated-user/[\w+=,.@-]+)"
     r"|(?:AIDA|AROA|AGPA|ANPA)[A-Z0-9]{12,28}"
-    r"|arn:aws:iam::cloudfront:user/[\w .-]+"
+    r"|arn:aws:iam::cloudfront:user/[\w .-]+",
+    re.ASCII,
 )
 _SERVICE = re.compile(r"[a-z0-9-]+(?:\.[a-z0-9-]+)*\.(?:amazonaws\.com(?:\.cn)?|amazon\.com|aws\.internal|aws)")
 _FEDERATED = re.compile(
-    rf"\*|arn:{_PARTITION}:iam::{_ACCOUNT}:(?:saml-provider|oidc-provider)/\S+|[a-z0-9-]+(?:\.[a-z0-9-]+)+"
+    rf"\*|arn:{_PARTITION}:iam::{_ACCOUNT}:(?:saml-provider|oidc-provider)/\S+|[a-z0-9-]+(?:\.[a-z0-9-]+)+", re.ASCII
 )
 _CANONICAL = re.compile(r"\*|[0-9a-f]{64}")
 _KINDS: Mapping[str, re.Pattern[str]] = {
@@ -29,7 +30,7 @@ _KINDS: Mapping[str, re.Pattern[str]] = {
     "Federated": _FEDERATED,
     "CanonicalUser": _CANONICAL,
 }
-_IDENTITY = re.compile(rf"arn:{_PARTITION}:iam::{_ACCOUNT}:(?:user|role)/[\w+=,.@/-]+")
+_IDENTITY = re.compile(rf"arn:{_PARTITION}:iam::{_ACCOUNT}:(?:user|role)/[\w+=,.@/-]+", re.ASCII)
 
 
 def check_principal(principal: Any) -> str:

@@ -181,8 +181,10 @@ _BY_RESOURCE: tuple[tuple[Resources, tuple[str, ...]], ...] = (
         (
             "CreateAccountAlias",
             "DeleteAccountAlias",
+            "DeleteAccountPasswordPolicy",
             "GetAccessKeyLastUsed",
             "GetAccountAuthorizationDetails",
+            "GetAccountPasswordPolicy",
             "GetAccountSummary",
             "GetContextKeysForCustomPolicy",
             "GetContextKeysForPrincipalPolicy",

@@ -25,7 +25,7 @@ from functory.aws.errors import AwsError
 from functory.core.identity.port import AccessKey, Grants, Role
 from functory.kernel.sealing import Sealer
 from functory.services.iam import grants
-from functory.store.port import Store
+from functory.store.port import Store, StoreError
 
 ENTRIES_MAX = 20_000
 """Of each sort; beyond it everything of that sort is forgotten at once."""
@@ -116,7 +116,10 @@ class Directory:
 
     async def _look_up(self, kept: dict[str, T], name: str, load: Callable[[Connection], T]) -> T:
         if self._is_in_doubt:
-            await self._settle()
+            try:
+                await self._settle()
+            except StoreError:  # a full disk: what is read now is exact, it is only not kept
+                return await self._store.read(load)
         if name in kept:
             return kept[name]
         generation = self._generation

@@ -138,6 +138,8 @@ OPERATIONS: Mapping[str, _RoomOperation] = {
     "ListAccountAliases": accounts.list_account_aliases,
     "GetLoginProfile": unmade.no_login_profile,
     "DeleteLoginProfile": unmade.no_login_profile,
+    "GetAccountPasswordPolicy": unmade.no_password_policy,
+    "DeleteAccountPasswordPolicy": unmade.no_password_policy,
     "ListMFADevices": unmade.none_of("MFADevices"),
     "ListVirtualMFADevices": unmade.none_of("VirtualMFADevices", of_user=False),
     "ListSSHPublicKeys": unmade.none_of("SSHPublicKeys"),

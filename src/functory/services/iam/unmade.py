@@ -45,6 +45,15 @@ async def no_login_profile(room: Room, context: CallContext, params: dict[str, A
     raise no_such_entity(f"Login Profile for User {name or context.account_id} cannot be found.")
 
 
+async def no_password_policy(room: Room, context: CallContext, params: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG001  an operation's signature
+    """GetAccountPasswordPolicy, DeleteAccountPasswordPolicy.
+
+    Raises:
+        AwsError: NoSuchEntity, always: there are no passwords to rule over.
+    """
+    raise no_such_entity(f"The Password Policy with domain name {context.account_id} cannot be found.")
+
+
 async def _user_name(room: Room, context: CallContext, params: dict[str, Any]) -> str | None:
     """The user an operation means, who exists; None: the account's root."""
     name = user_meant(context, params)

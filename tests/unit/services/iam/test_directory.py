@@ -11,6 +11,7 @@ from functory.core.identity.port import AccessKey, Grants, PrincipalKind, Role
 from functory.kernel.sealing import Sealer
 from functory.services.iam.directory import Directory
 from functory.services.iam.entities import NewEntity, add
+from functory.store.port import StoreError
 from tests.support.iam_service import ACCOUNT, ADMINISTRATOR, ALLOW_ALL, BASIC, TRUST, Iam, MemoryStore, statement
 
 T = TypeVar("T")
@@ -198,6 +199,22 @@ def test_after_a_cancelled_change_nothing_stale_is_told() -> None:
         reads = store.reads
         await directory.grants_of(BOB)
         assert store.reads == reads
+
+    asyncio.run(run())
+
+
+def test_a_full_disk_keeps_nobody_out() -> None:
+    class FullStore(MemoryStore):
+        async def write(self, work: Callable[[Connection], T]) -> T:
+            raise StoreError("no space left")
+
+    async def run() -> None:
+        store = FullStore()
+        await MemoryStore.write(store, _add_bob)
+        directory = Directory(store, Sealer(b"s" * 32, "test"))
+        with pytest.raises(StoreError):
+            await directory.change(_add_bob)
+        assert await directory.grants_of(BOB) == await directory.grants_of(BOB) == Grants()
 
     asyncio.run(run())
 
