@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from functory.core.calls import CallContext
 from functory.core.functions.names import FunctionRef
-from functory.services.lambda_ import errors, images, layers_rules, names, rows, rules, view
+from functory.services.lambda_ import errors, images, layers_rules, names, rows, rules
 from functory.services.lambda_.configuration import check_idle, key_of, need_latest
 from functory.services.lambda_.packages import check_storage
 from functory.services.lambda_.records import Code, Config, Image, Stamp, VersionRecord
@@ -39,9 +39,7 @@ class CodeApi:
         async with images.incoming(room, params, image=is_image) as (code, image):
             record = await room.commits.commit(key_of(ref), lambda conn: _update(conn, ref, params, code, image, stamp))
         room.nudge()
-        return view.configuration(
-            record, record.version if params.get("Publish") else "", await room.runtime_versions.shown(record)
-        )
+        return await room.shown(record, record.version if params.get("Publish") else "")
 
     async def _dry_run(self, ref: FunctionRef, params: dict[str, Any], *, image: bool) -> dict[str, Any]:
         """What the configuration would be."""
@@ -53,7 +51,7 @@ class CodeApi:
             code = await room.packages.judged(rules.check_zip(params.get("ZipFile")))
         latest = await room.store.read(lambda conn: _checked(conn, ref, params, code))
         record = msgspec.structs.replace(latest, code=code, config=_config(latest, params, found))
-        return view.configuration(record, "", await room.runtime_versions.shown(record))
+        return await room.shown(record)
 
 
 def _checked(conn: Connection, ref: FunctionRef, params: dict[str, Any], code: Code) -> VersionRecord:

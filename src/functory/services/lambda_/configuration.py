@@ -13,12 +13,13 @@ from functory.aws import model
 from functory.core.calls import CallContext
 from functory.core.functions.model import LATEST
 from functory.core.functions.names import FunctionRef
-from functory.services.lambda_ import errors, images, layers, layers_rules, names, rows, rules, tenancy, view
+from functory.services.lambda_ import errors, images, layers, layers_rules, names, rows, rules, tenancy
 from functory.services.lambda_.lifecycle import State, UpdateStatus
 from functory.services.lambda_.log_rules import logging_changes
 from functory.services.lambda_.records import Code, Config, Image, VersionRecord
 from functory.services.lambda_.room import Room
 from functory.services.lambda_.runtime_versions import check_runtime_change
+from functory.services.lambda_.variables import Variables
 
 
 @cache
@@ -56,7 +57,7 @@ def need_latest(conn: Connection, ref: FunctionRef) -> VersionRecord:
     return record
 
 
-def new_config(params: Mapping[str, Any], room: Room) -> Config:
+def new_config(params: Mapping[str, Any], arn: str, room: Room) -> Config:
     """The configuration of a function that is being created.
 
     Raises:
@@ -71,7 +72,7 @@ def new_config(params: Mapping[str, Any], room: Room) -> Config:
         architecture=rules.architecture(params.get("Architectures"), room.machine),
         tenancy=tenancy.asked(params),
     )
-    return changed_config(bare, params)
+    return changed_config(bare, params, arn, room.variables)
 
 
 def check_runtime(params: Mapping[str, Any], room: Room) -> None:
@@ -84,7 +85,7 @@ def check_runtime(params: Mapping[str, Any], room: Room) -> None:
         rules.check_runtime(params["Runtime"], room.runtimes, runtimes_of_aws())
 
 
-def changed_config(config: Config, params: Mapping[str, Any]) -> Config:
+def changed_config(config: Config, params: Mapping[str, Any], arn: str, variables: Variables) -> Config:
     """A configuration after the members that were given; the others stay. May run in a unit of work.
 
     Raises:
@@ -97,7 +98,7 @@ def changed_config(config: Config, params: Mapping[str, Any]) -> Config:
     if "EphemeralStorage" in params:
         changes["ephemeral_mib"] = params["EphemeralStorage"]["Size"]
     if "Environment" in params:
-        changes["environment"] = rules.environment(params["Environment"])
+        config = variables.with_variables(arn, config, rules.environment(params["Environment"]))
     if "LoggingConfig" in params:
         changes |= logging_changes(params["LoggingConfig"], config)
     if "VpcConfig" in params:
@@ -142,6 +143,7 @@ _PLAIN = {
     "Description": "description",
     "Timeout": "timeout_s",
     "MemorySize": "memory_mib",
+    "KMSKeyArn": "kms_key_arn",
 }
 
 
@@ -159,7 +161,7 @@ class ConfigurationApi:
         record = await self._room.store.read(lambda conn: rows.find_version(conn, key_of(ref), ref.qualifier))
         if record is None:
             raise errors.not_found(ref.qualified_arn)
-        return view.configuration(record, ref.qualifier, await self._room.runtime_versions.shown(record))
+        return await self._room.shown(record, ref.qualifier)
 
     async def update_function_configuration(self, ctx: CallContext, params: dict[str, Any]) -> dict[str, Any]:
         """Change the configuration of ``$LATEST``."""
@@ -177,7 +179,7 @@ class ConfigurationApi:
             check_idle(latest)
             check_runtime_change(conn, latest, params.get("Runtime", latest.config.runtime))
             images.check_members(params, {}, image=latest.config.image is not None)
-            config = layered(conn, ctx, changed_config(latest.config, params), params, latest.code)
+            config = layered(conn, ctx, changed_config(latest.config, params, ref.arn, room.variables), params, latest.code)
             record = latest.changed(stamp, config=config)
             rows.touch_packages(conn, [layer.key for layer in latest.config.layers], stamp.now)
             rows.put_version(conn, record)
@@ -185,4 +187,4 @@ class ConfigurationApi:
 
         record = await room.commits.commit(key_of(ref), work)
         room.nudge()
-        return view.configuration(record, "", await room.runtime_versions.shown(record))
+        return await room.shown(record)

@@ -41,7 +41,7 @@ class FunctionsApi:
         await room.roles.check(ctx, params["Role"], ref.arn)
         is_image = images.is_image(params)
         images.check_members(params, params["Code"], image=is_image)
-        bare = new_config(params, room)
+        bare = new_config(params, ref.arn, room)
         tags = dict(params.get("Tags") or {})
         rules.check_tags(tags)
         await check_isolation(room, ref.account_id, tags)
@@ -61,9 +61,7 @@ class FunctionsApi:
 
             record = await room.commits.commit(key_of(ref), work)
         room.nudge()
-        return view.configuration(
-            record, record.version if params.get("Publish") else "", await room.runtime_versions.shown(record)
-        )
+        return await room.shown(record, record.version if params.get("Publish") else "")
 
     async def get_function(self, ctx: CallContext, params: dict[str, Any]) -> dict[str, Any]:
         """Configuration, a link to the code, and tags."""
@@ -79,7 +77,7 @@ class FunctionsApi:
         record, function = await self._room.store.read(work)
         location = self._room.links.make(ctx.endpoint, record.code.key, self._room.clock.epoch_s())
         result: dict[str, Any] = {
-            "Configuration": view.configuration(record, ref.qualifier, await self._room.runtime_versions.shown(record)),
+            "Configuration": await self._room.shown(record, ref.qualifier),
             "Code": view.code_location(record, location),
         }
         if concurrency := view_of(function):
@@ -90,8 +88,12 @@ class FunctionsApi:
 
     async def list_functions(self, ctx: CallContext, params: dict[str, Any]) -> dict[str, Any]:
         """The functions of the account and region, or with ``FunctionVersion=ALL`` every version of them."""
-        rules.refuse_unsupported("ListFunctions", params)
         every_version = params.get("FunctionVersion") == "ALL"
+        master = params.get("MasterRegion", "ALL")
+        if "MasterRegion" in params and not every_version:
+            raise errors.invalid("FunctionVersion must be set to ALL when MasterRegion is specified.")
+        if master != "ALL":  # replicas of Lambda@Edge, which do not exist here
+            return {"Functions": []}
         position = decode_marker(params, Position("", -1))
         size = page_size(params)
         records = await self._room.store.read(
@@ -100,7 +102,7 @@ class FunctionsApi:
             )
         )
         records, more = page(records, size, lambda record: Position(record.name, record.number))
-        shown = [view.summary(record, record.version if every_version else "") for record in records]
+        shown = [self._room.summary(record, record.version if every_version else "") for record in records]
         return {"Functions": shown, **more}
 
     async def delete_function(self, ctx: CallContext, params: dict[str, Any]) -> dict[str, Any]:

@@ -14,22 +14,24 @@ from functory.core.functions.terms import DEFAULT_TERMS
 from functory.core.invocations.lineage import resource_id
 from functory.services.lambda_ import event_invoke_rows, rows, runtime_management_rows
 from functory.services.lambda_.tenancy import PER_TENANT
+from functory.services.lambda_.variables import Variables
 from functory.store.port import Store
 
 
 class StoreRoutes:
     """Implements `functory.core.functions.catalogue.RouteLoader`."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, variables: Variables) -> None:
         self._store = store
+        self._variables = variables
 
     async def load_route(self, account_id: str, region: str, name: str, qualifier: str) -> Route | None:
         """See `RouteLoader`."""
-        return await self._store.read(lambda conn: _route(conn, (account_id, region, name), qualifier))
+        return await self._store.read(lambda conn: _route(conn, self._variables, (account_id, region, name), qualifier))
 
 
-def _route(conn: Connection, key: rows.Key, qualifier: str) -> Route | None:
-    route = _versions(conn, key, qualifier)
+def _route(conn: Connection, variables: Variables, key: rows.Key, qualifier: str) -> Route | None:
+    route = _versions(conn, variables, key, qualifier)
     if route is None:
         return None
     latest = rows.get_version(conn, key, LATEST)
@@ -43,25 +45,26 @@ def _route(conn: Connection, key: rows.Key, qualifier: str) -> Route | None:
     )
 
 
-def _versions(conn: Connection, key: rows.Key, qualifier: str) -> Route | None:
+def _versions(conn: Connection, variables: Variables, key: rows.Key, qualifier: str) -> Route | None:
     if qualifier == LATEST or is_version_number(qualifier):
-        found = candidate(conn, key, qualifier)
+        found = candidate(conn, variables, key, qualifier)
         return Route(found) if found is not None else None
     alias = rows.get_alias(conn, key, qualifier)
     if alias is None:
         return None
-    primary = candidate(conn, key, alias.version)
+    primary = candidate(conn, variables, key, alias.version)
     if primary is None:
         return None
-    secondary = candidate(conn, key, alias.extra_version) if alias.extra_version else None
+    secondary = candidate(conn, variables, key, alias.extra_version) if alias.extra_version else None
     return Route(primary, secondary, alias.extra_weight)
 
 
-def candidate(conn: Connection, key: rows.Key, version: str) -> Candidate | None:
+def candidate(conn: Connection, variables: Variables, key: rows.Key, version: str) -> Candidate | None:
     """Part of a unit of work: a version as the engine sees it; None when there is none."""
     function, record = rows.get_function(conn, key), rows.get_version(conn, key, version)
     if function is None or record is None:
         return None
-    found = record.candidate(asked_for(function.tags))
+    environment = variables.opened(record.arn, record.live_config) if record.live_config is not None else None
+    found = record.candidate(asked_for(function.tags), environment or {})
     pin = runtime_management_rows.get(conn, key, version).pinned_arn
     return replace(found, facts=replace(found.facts, runtime_pin=pin)) if pin and found.facts is not None else found

@@ -19,11 +19,11 @@ from operator import methodcaller
 
 from sqlalchemy import Connection
 
+from functory.aws.errors import AwsError
 from functory.core.artifacts.artifacts import Artifacts
 from functory.core.artifacts.errors import BadPackage
 from functory.core.artifacts.image_errors import ImageError
 from functory.core.artifacts.images import Images
-from functory.core.functions.isolation import asked_for
 from functory.core.functions.model import LATEST, FunctionVersion
 from functory.core.invocations.port import Invoker
 from functory.kernel import log
@@ -31,8 +31,10 @@ from functory.kernel.clock import Clock
 from functory.kernel.ids import Ids
 from functory.services.lambda_ import images, rows, runtime_management_rows
 from functory.services.lambda_.commits import Commits
+from functory.services.lambda_.loader import candidate
 from functory.services.lambda_.records import VersionRecord
 from functory.services.lambda_.runtime_versions import RuntimeVersions
+from functory.services.lambda_.variables import Variables
 from functory.store.port import Store
 
 _log = log.get("services.lambda.prepare")
@@ -57,6 +59,7 @@ class Preparer:
         artifacts: Artifacts,
         images: Images,
         runtime_versions: RuntimeVersions,
+        variables: Variables,
         invoker: Invoker,
         ids: Ids,
         clock: Clock,
@@ -66,6 +69,7 @@ class Preparer:
         self._artifacts = artifacts
         self._images = images
         self._runtime_versions = runtime_versions
+        self._variables = variables
         self._invoker = invoker
         self._ids = ids
         self._clock = clock
@@ -134,6 +138,14 @@ class Preparer:
                 gone = [current.live_code_key, *(layer.key for layer in current.live_config.layers)]
                 rows.touch_packages(conn, gone, now)
                 runtime_management_rows.note_update(conn, key, record.version, runtime_arn)
-            return moved.candidate(asked_for(function.tags)).facts
+            return self._facts(conn, moved)
 
         return await self._commits.commit(key, work)
+
+    def _facts(self, conn: Connection, record: VersionRecord) -> FunctionVersion | None:
+        """Part of a unit of work: what the engine may run of a version; None when its variables cannot be opened."""
+        try:
+            found = candidate(conn, self._variables, (record.account_id, record.region, record.name), record.version)
+        except AwsError:
+            return None
+        return found.facts if found is not None else None

@@ -6,6 +6,7 @@ A `VersionRecord` never changes; its methods return the record after the move, o
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -46,7 +47,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     """The configuration of a version: what it needs to run and what AWS shows.
 
     Attributes:
-        environment: None when it was never set.
+        environment: of rows before variables were sealed, else None.
         log_group: as given in LoggingConfig, ``""`` for the default.
         log_format: ``Text`` or ``JSON``.
         application_log_level: with JSON, else ``""``.
@@ -54,6 +55,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         vpc_shown: whether an (empty) VpcConfig was given, which AWS then shows.
         image: of a container image, None for a zip; ``runtime`` and ``handler`` are ``""`` then.
         layers: in order.
+        sealed_environment: see `variables`; ``""`` when none was ever set.
+        kms_key_arn: KMSKeyArn as given, or ``""``.
         tenancy: TenantIsolationMode, ``""`` without; set with the function, for ever.
     """
 
@@ -74,6 +77,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     image: Image | None = None
     layers: tuple[LayerUse, ...] = ()
     tenancy: str = ""
+    sealed_environment: str = ""
+    kms_key_arn: str = ""
 
 
 class Stamp(msgspec.Struct, frozen=True):
@@ -174,8 +179,9 @@ class VersionRecord(msgspec.Struct, frozen=True, kw_only=True):
         config = msgspec.to_builtins(self.config, order="deterministic")
         if not self.config.layers:
             del config["layers"]  # as digests were before there were layers
-        if not self.config.tenancy:
-            del config["tenancy"]
+        for member in ("tenancy", "sealed_environment", "kms_key_arn"):
+            if not config[member]:
+                del config[member]
         return hashlib.sha256(self.code.key.encode() + msgspec.json.encode(config)).hexdigest()
 
     def changed(self, stamp: Stamp, *, config: Config | None = None, code: Code | None = None) -> VersionRecord:
@@ -274,14 +280,16 @@ class VersionRecord(msgspec.Struct, frozen=True, kw_only=True):
             modified_at=stamp.now,
         )
 
-    def candidate(self, isolation: str) -> Candidate:
+    def candidate(self, isolation: str, environment: Mapping[str, str]) -> Candidate:
         """What the engine may run of it, with what the function's tags ask for."""
         if self.live_config is not None:
-            return Candidate(self.version, Readiness.READY, self._facts(self.live_config, isolation), self.state.value)
+            return Candidate(
+                self.version, Readiness.READY, self._facts(self.live_config, isolation, environment), self.state.value
+            )
         readiness = Readiness.FAILED if self.state is State.FAILED else Readiness.PREPARING
         return Candidate(self.version, readiness, None, self.state.value, self.state_reason)
 
-    def _facts(self, config: Config, isolation: str) -> FunctionVersion:
+    def _facts(self, config: Config, isolation: str, environment: Mapping[str, str]) -> FunctionVersion:
         default_group = f"/aws/lambda/{self.name}"
         return FunctionVersion(
             account_id=self.account_id,
@@ -295,7 +303,7 @@ class VersionRecord(msgspec.Struct, frozen=True, kw_only=True):
             memory_mib=config.memory_mib,
             timeout_s=config.timeout_s,
             ephemeral_mib=config.ephemeral_mib,
-            environment=config.environment or {},
+            environment=environment,
             role=config.role,
             log_group=config.log_group or default_group,
             log_format=config.log_format,

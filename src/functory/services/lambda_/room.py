@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from functory.core.artifacts.images import Images
 from functory.core.functions.catalogue import Functions
@@ -13,12 +14,14 @@ from functory.kernel.clock import Clock
 from functory.kernel.ids import Ids
 from functory.kernel.settings import LambdaSettings
 from functory.runtimes.port import RuntimeCatalog
+from functory.services.lambda_ import view
 from functory.services.lambda_.commits import Commits
 from functory.services.lambda_.links import CodeLinks
 from functory.services.lambda_.packages import Packages
 from functory.services.lambda_.ports import ExecutionRoles, Isolations, Provisioner, Reservations
-from functory.services.lambda_.records import Stamp
+from functory.services.lambda_.records import Stamp, VersionRecord
 from functory.services.lambda_.runtime_versions import RuntimeVersions
+from functory.services.lambda_.variables import Variables
 from functory.store.port import Store
 
 
@@ -41,6 +44,7 @@ class Room:
         machine: architecture of this machine in AWS's words.
         reservations: who enforces reserved concurrency.
         provisioner: who keeps provisioned environments.
+        variables: environment variables, sealed and opened.
         runtime_versions: which versions of their runtimes functions run with.
         isolations: how functions can be isolated here.
         targets: who receives what destinations are sent.
@@ -64,9 +68,18 @@ class Room:
     provisioner: Provisioner
     isolations: Isolations
     runtime_versions: RuntimeVersions
+    variables: Variables
     targets: Targets
     roles: ExecutionRoles
     nudge: Callable[[], None]
+
+    async def shown(self, record: VersionRecord, qualifier: str = "") -> dict[str, Any]:
+        """``FunctionConfiguration`` of a version; see `view.configuration`."""
+        return view.configuration(record, qualifier, self.variables.shown(record), await self.runtime_versions.shown(record))
+
+    def summary(self, record: VersionRecord, qualifier: str = "") -> dict[str, Any]:
+        """An entry of a list; see `view.summary`."""
+        return view.summary(record, qualifier, self.variables.shown(record))
 
     def stamp(self) -> Stamp:
         """Time and fresh identifiers for one change."""

@@ -194,6 +194,13 @@ def list_failed(conn: Connection, reason_code: str) -> list[VersionRecord]:
     return [version_record(row) for row in conn.execute(select(VERSIONS).where(VERSIONS.c.unsettled == 0, failed))]
 
 
+def list_in_the_open(conn: Connection, limit: int) -> list[VersionRecord]:
+    """Versions whose environment variables are not sealed."""
+    plain = '%"environment":{%'
+    query = select(VERSIONS).where(or_(VERSIONS.c.config.like(plain), VERSIONS.c.live_config.like(plain))).limit(limit)
+    return [version_record(row) for row in conn.execute(query)]
+
+
 def code_usage(conn: Connection, account_id: str, region: str) -> int:
     """Unzipped bytes of every version of every function and layer of an account and region together."""
     total = 0

@@ -117,7 +117,7 @@ def _all_empty(value: Any) -> bool:
 _CONFIGURATION = (
     Unsupported("VpcConfig", _all_empty),
     Unsupported("DeadLetterConfig", _all_empty),
-    Unsupported("KMSKeyArn", _all_empty),
+    Unsupported("KMSKeyArn", lambda value: not value or value.endswith(":alias/aws/lambda")),
     Unsupported("TracingConfig.Mode", lambda value: value == "PassThrough", "Active"),
     Unsupported("FileSystemConfigs", _all_empty),
     Unsupported("SnapStart.ApplyOn", lambda value: value == "None", "PublishedVersions"),
@@ -145,7 +145,6 @@ UNSUPPORTED: Mapping[str, tuple[Unsupported, ...]] = {
     ),
     "PublishLayerVersion": tuple(Unsupported(f"Content.{source}") for source in _SOURCES if source != "ImageUri"),
     "PublishVersion": (Unsupported("PublishTo"),),
-    "ListFunctions": (Unsupported("MasterRegion", lambda value: value == "ALL"),),
     "Invoke": (Unsupported("DurableExecutionName"),),
 }
 

@@ -51,6 +51,7 @@ from functory.services.lambda_.sweep import EVERY_S, Sweeper
 from functory.services.lambda_.tags import TagsApi
 from functory.services.lambda_.url_invoke import UrlInvocations
 from functory.services.lambda_.urls import UrlsApi
+from functory.services.lambda_.variables import Variables
 from functory.services.lambda_.versions import VersionsApi
 from functory.store.port import Store
 
@@ -94,11 +95,13 @@ class LambdaService:
         machine: str = "",
         pending_wait_s: float = PENDING_WAIT_S,
     ) -> None:
-        self.functions = Functions(StoreRoutes(store))
+        self._variables = Variables(link_secret)
+        self.functions = Functions(StoreRoutes(store, self._variables))
         self.links = CodeLinks(link_secret)
         self.policies = FunctionPolicies(store)
         self.resource_tags = FunctionTags(store)
-        self._provisioning = Provisioning(store, provisioner, reservations)
+        self._provisioning = Provisioning(store, self._variables, provisioner, reservations)
+        self._store = store
         self._commits = Commits(store, self.functions, self.policies, self._provisioning)
         runtime_versions = RuntimeVersions(store, runtimes)
         self._preparer = Preparer(
@@ -107,6 +110,7 @@ class LambdaService:
             artifacts=artifacts,
             images=images,
             runtime_versions=runtime_versions,
+            variables=self._variables,
             invoker=invoker,
             ids=ids,
             clock=clock,
@@ -148,6 +152,7 @@ class LambdaService:
             provisioner=provisioner,
             isolations=isolations,
             runtime_versions=runtime_versions,
+            variables=self._variables,
             targets=targets,
             roles=roles or AnyRole(),
             nudge=self._prepare.nudge,
@@ -158,6 +163,7 @@ class LambdaService:
     async def __aenter__(self) -> LambdaService:
         async with contextlib.AsyncExitStack() as stack:
             await stack.enter_async_context(self._commits)
+            await self._variables.seal_all(self._store)
             await self._tell_reservations()
             await self._provisioning.tell_all()
             await self._preparer.recover()

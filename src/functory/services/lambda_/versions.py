@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 
 from functory.core.artifacts.package import code_sha256
 from functory.core.calls import CallContext
-from functory.services.lambda_ import errors, names, rows, rules, view
+from functory.services.lambda_ import errors, names, rows, rules
 from functory.services.lambda_.configuration import check_idle, key_of, need_latest
 from functory.services.lambda_.packages import check_storage
 from functory.services.lambda_.paging import decode_marker, page, page_size
@@ -63,7 +63,7 @@ class VersionsApi:
 
         record = await self._room.commits.commit(key_of(ref), work)
         self._room.nudge()
-        return view.configuration(record, record.version, await self._room.runtime_versions.shown(record))
+        return await self._room.shown(record, record.version)
 
     async def list_versions_by_function(self, ctx: CallContext, params: dict[str, Any]) -> dict[str, Any]:
         """``$LATEST`` and every published version, in order."""
@@ -76,7 +76,7 @@ class VersionsApi:
             return rows.list_versions(conn, key_of(ref), after, size + 1)
 
         records, more = page(await self._room.store.read(work), size, lambda record: record.number)
-        return {"Versions": [view.summary(record, record.version) for record in records], **more}
+        return {"Versions": [self._room.summary(record, record.version) for record in records], **more}
 
 
 def _check_hash(asked: str | None, latest: VersionRecord) -> None:

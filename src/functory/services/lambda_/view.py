@@ -11,15 +11,18 @@ from functory.services.lambda_.lifecycle import UpdateStatus
 from functory.services.lambda_.records import AliasRecord, Image, VersionRecord
 
 
-def configuration(record: VersionRecord, qualifier: str, runtime_version: Mapping[str, Any]) -> dict[str, Any]:
+def configuration(
+    record: VersionRecord, qualifier: str, environment: Mapping[str, Any] | None, runtime_version: Mapping[str, Any]
+) -> dict[str, Any]:
     """``FunctionConfiguration`` of a version.
 
     Args:
         record: the version.
         qualifier: what the ARN ends with: the version or alias asked for, ``""`` for none.
+        environment: its ``Environment``, None for none.
         runtime_version: its ``RuntimeVersionConfig``, empty for an image.
     """
-    result = summary(record, qualifier)
+    result = summary(record, qualifier, environment)
     result["State"] = record.state.value
     if record.state_reason:
         result["StateReason"] = record.state_reason
@@ -34,8 +37,8 @@ def configuration(record: VersionRecord, qualifier: str, runtime_version: Mappin
     return result
 
 
-def summary(record: VersionRecord, qualifier: str = "") -> dict[str, Any]:
-    """An entry of a list.
+def summary(record: VersionRecord, qualifier: str, environment: Mapping[str, Any] | None) -> dict[str, Any]:
+    """An entry of a list; see `configuration`.
 
     AWS: lists leave out the states, their reasons and RuntimeVersionConfig.
     """
@@ -63,8 +66,10 @@ def summary(record: VersionRecord, qualifier: str = "") -> dict[str, Any]:
     }
     if config.layers:
         result["Layers"] = [{"Arn": layer.arn, "CodeSize": layer.zipped_bytes} for layer in config.layers]
-    if config.environment is not None:
-        result["Environment"] = {"Variables": dict(config.environment)}
+    if environment is not None:
+        result["Environment"] = dict(environment)
+    if config.kms_key_arn:
+        result["KMSKeyArn"] = config.kms_key_arn
     if config.image is not None:
         _show_image(result, record, config.image)
     if config.tenancy:

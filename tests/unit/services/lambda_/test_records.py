@@ -71,7 +71,7 @@ class Life(RuleBasedStateMachine):
 
     @invariant()
     def what_was_ready_once_stays_ready(self) -> None:
-        candidate = self.record.candidate("")
+        candidate = self.record.candidate("", {})
         assert (candidate.readiness is Readiness.READY) == self.was_ready
         assert (candidate.facts is not None) == self.was_ready
 

@@ -36,7 +36,6 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("PublishLayerVersion", {"Content": {"S3Bucket": "bucket"}}, "Content.S3Bucket"),
     ("UpdateFunctionCode", {"S3Key": "k"}, "S3Key"),
     ("UpdateFunctionConfiguration", {"RuntimeConfig": {}}, "RuntimeConfig"),
-    ("ListFunctions", {"MasterRegion": "us-east-1"}, "MasterRegion"),
 ]
 
 
@@ -55,7 +54,7 @@ def test_values_that_ask_for_nothing_are_accepted() -> None:
             "Layers": [],
             "VpcConfig": {"SubnetIds": [], "SecurityGroupIds": [], "Ipv6AllowedForDualStack": False},
             "DeadLetterConfig": {"TargetArn": ""},
-            "KMSKeyArn": "",
+            "KMSKeyArn": "arn:aws:kms:eu-central-1:123456789012:alias/aws/lambda",
             "TracingConfig": {"Mode": "PassThrough"},
             "FileSystemConfigs": [],
             "SnapStart": {"ApplyOn": "None"},
@@ -64,7 +63,6 @@ def test_values_that_ask_for_nothing_are_accepted() -> None:
             "Code": {"ZipFile": b""},
         },
     )
-    rules.refuse_unsupported("ListFunctions", {"MasterRegion": "ALL"})
 
 
 def test_runtimes_we_know_are_accepted_even_when_aws_retired_them() -> None:
