@@ -8,6 +8,7 @@ import json
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -361,3 +362,52 @@ class TestFunctionUrls:
         forger = Somebody(guarded, whole.key, "wrong")
         assert [self.ask(guarded, url, who) for who in (None, forger, nobody, half, whole)] == [403, 403, 403, 403, 200]
         assert refused(lambda: whole.client("lambda").invoke(FunctionName="signed"))[0] == "AccessDeniedException"
+
+
+def test_when_a_key_and_a_role_were_used_last_is_told(
+    admin: Somebody, make_user: Callable[..., Somebody], make_role: Callable[..., str]
+) -> None:
+    iam = admin.client("iam")
+    user = make_user(allow("logs:DescribeLogGroups"))
+    unused = iam.get_access_key_last_used(AccessKeyId=user.key)["AccessKeyLastUsed"]
+    assert unused == {"ServiceName": "N/A", "Region": "N/A"}
+    user.client("logs").describe_log_groups()
+    used = iam.get_access_key_last_used(AccessKeyId=user.key)["AccessKeyLastUsed"]
+    assert (used["ServiceName"], used["Region"]) == ("logs", REGION)
+    assert abs((used["LastUsedDate"] - datetime.now(UTC)).total_seconds()) < 60
+    role = make_role(allow("logs:*"), allow("sqs:ListQueues"))
+    name = role.rpartition("/")[2]
+    assert iam.get_role(RoleName=name)["Role"]["RoleLastUsed"] == {}
+    aws_lambda = admin.client("lambda")
+    make_function(aws_lambda, "uses-its-role", ASKS, Role=role)
+    assert call(aws_lambda, "uses-its-role", {"service": "sqs", "call": "list_queues"})["keys"]
+    assert iam.get_role(RoleName=name)["Role"]["RoleLastUsed"]["Region"] == REGION
+    aws_lambda.delete_function(FunctionName="uses-its-role")
+
+
+def test_a_user_who_names_nobody_means_itself(make_user: Callable[..., Somebody]) -> None:
+    user = make_user(allow("iam:*AccessKey*", "arn:aws:iam::*:user/${aws:username}"), allow("iam:GetUser"), name="rotates")
+    iam = user.client("iam")
+    assert iam.get_user()["User"]["UserName"] == "rotates"
+    second = iam.create_access_key()["AccessKey"]
+    assert second["UserName"] == "rotates"
+    assert {key["AccessKeyId"] for key in iam.list_access_keys()["AccessKeyMetadata"]} == {user.key, second["AccessKeyId"]}
+    iam.update_access_key(AccessKeyId=second["AccessKeyId"], Status="Inactive")
+    iam.delete_access_key(AccessKeyId=second["AccessKeyId"])
+    assert refused(lambda: iam.list_access_keys(UserName="admin"))[:2] == ("AccessDenied", 403)
+
+
+def test_a_simulation_decides_as_the_node_does(admin: Somebody, account: str, make_user: Callable[..., Somebody]) -> None:
+    user = make_user(
+        allow("logs:DescribeLogGroups"),
+        {"Effect": "Deny", "Action": "sqs:*", "Resource": "*"},
+        allow("sqs:ListQueues"),
+        name="simulated",
+    )
+    arn = f"arn:aws:iam::{account}:user/simulated"
+    actions = {"logs:DescribeLogGroups": "allowed", "sqs:ListQueues": "explicitDeny", "lambda:ListFunctions": "implicitDeny"}
+    answer = admin.client("iam").simulate_principal_policy(PolicySourceArn=arn, ActionNames=list(actions))
+    assert {each["EvalActionName"]: each["EvalDecision"] for each in answer["EvaluationResults"]} == actions
+    user.client("logs").describe_log_groups()
+    for what in (user.client("sqs").list_queues, user.client("lambda").list_functions):
+        assert refused(what)[1] == 403
