@@ -34,6 +34,7 @@ from functory.core.calls import Calls
 from functory.core.deliveries.queue import Deliveries
 from functory.core.environments.drivers import Beside, Drivers, isolation_of
 from functory.core.environments.pool import Environments
+from functory.core.environments.snapshot_store import SnapshotStore
 from functory.core.environments.starter import Neighbours
 from functory.core.environments.variables import Credentials
 from functory.core.functions.isolation import GVISOR
@@ -225,6 +226,7 @@ async def node(settings: Settings) -> AsyncIterator[ReadyInfo]:
             sink=logs.sink,
             clock=clock,
             ids=ids,
+            snapshots=SnapshotStore(folder / "snapshots"),
             mounts=_mounts(settings, driver),
             meter=MachineMemory(),
         )
@@ -244,6 +246,7 @@ async def node(settings: Settings) -> AsyncIterator[ReadyInfo]:
             reservations=admission,
             provisioner=environments.provisioned,
             isolations=drivers,
+            snapshots=environments.snapshots,
             targets=targets,
             runtimes=catalog,
             clock=clock,

@@ -13,7 +13,7 @@ import socket
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, ParamSpec, TypeVar
 
 from functory.core.admission.permits import Admission
 from functory.core.environments.drivers import Beside, Drivers, nothing_beside
@@ -22,6 +22,7 @@ from functory.core.environments.memory import MemoryMeter
 from functory.core.environments.pool import Environments
 from functory.core.environments.port import Close, Served
 from functory.core.environments.session import RuntimeApiError, RuntimeSession
+from functory.core.environments.snapshot_store import SnapshotStore
 from functory.core.environments.starter import Neighbours
 from functory.core.environments.variables import Credentials
 from functory.core.functions.model import FunctionVersion
@@ -43,8 +44,12 @@ from functory.sandbox.port import (
     OutputSink,
     SandboxDriver,
     SandboxError,
+    SandboxInUse,
     SandboxSpec,
 )
+
+T = TypeVar("T")
+P = ParamSpec("P")
 
 
 @dataclass
@@ -113,6 +118,15 @@ class FakeRuntime:
         waiter = _Waiter()
         self.session.next(waiter)
         return await waiter.future
+
+    async def restored(self) -> None:
+        """Wait to be restored."""
+        waiter = _Waiter()
+        self.session.restore_next(waiter)
+        await waiter.future
+
+    def restore_error(self, body: bytes, kind: str) -> None:
+        self.session.restore_error(body, kind)
 
     def stream(self, event: Event, content_type: str = "") -> FakeUpload:
         """Begin a streamed response."""
@@ -282,6 +296,35 @@ class FakeStandby(FakeSandbox):
         self._exit.set_result(how)
 
 
+class FakeSnapshot(FakeSandbox):
+    """A sandbox that is kept as a file and goes on as the driver's script, which sees ``restored`` in its environment."""
+
+    credentials_address = "169.254.170.2:9001"
+
+    def __init__(self, driver: FakeDriver, spec: SandboxSpec, folder: Path | None) -> None:
+        super().__init__(driver, spec)
+        self.folder = folder
+        self.command = Command((), {})
+
+    async def launch(self, command: Command, output: OutputSink, telemetry: OutputSink) -> None:
+        self.command = command
+        await super().launch(command, output, telemetry)
+
+    async def snapshot(self, folder: Path, hang_up: Callable[[], None]) -> None:
+        if "in use" in self._driver.snapshot_faults:
+            raise SandboxInUse("a connection was in use")
+        if "broken" in self._driver.snapshot_faults:
+            raise SandboxError("no disk")
+        hang_up()
+        (folder / "memory").write_text(json.dumps(dict(self.command.env)))
+        await self.kill()
+
+    async def restore(self, output: OutputSink) -> None:
+        assert self.folder is not None
+        env = json.loads((self.folder / "memory").read_text())
+        await self.launch(Command((), {**env, "restored": "yes"}), output, output)
+
+
 class FakeDriver:
     """Makes `FakeSandbox`es that play ``script``."""
 
@@ -304,6 +347,9 @@ class FakeDriver:
         self.standby_faults: set[str] = set()
         self.standby_mib = 40
         self.wait_s = 0.2
+        self.snapshots_made: list[FakeSnapshot] = []
+        self.snapshot_faults: set[str] = set()
+        """``restore``: the next one cannot begin; ``in use``, ``broken``: none can be kept."""
 
     async def start(self) -> None:
         return None
@@ -320,6 +366,15 @@ class FakeDriver:
             raise SandboxError("prepare fails")
         sandbox = FakeStandby(self, spec)
         self.standbys_made.append(sandbox)
+        self.live.add(sandbox)
+        return sandbox
+
+    async def prepare_snapshot(self, spec: SandboxSpec, folder: Path | None = None) -> FakeSnapshot:
+        if folder is not None and "restore" in self.snapshot_faults:
+            self.snapshot_faults.discard("restore")
+            raise SandboxError("it was kept by another version")
+        sandbox = FakeSnapshot(self, spec, folder)
+        self.snapshots_made.append(sandbox)
         self.live.add(sandbox)
         return sandbox
 
@@ -342,6 +397,9 @@ class FakeRuntimes:
         self.standby = standby
 
     def is_known(self, runtime: str) -> bool:
+        return runtime == "python3.12"
+
+    def can_snap_start(self, runtime: str) -> bool:
         return runtime == "python3.12"
 
     def is_custom(self, runtime: str) -> bool:
@@ -435,6 +493,7 @@ def engine(
     gvisor: FakeDriver | None = None,
     meter: MemoryMeter | None = None,
     lambda_settings: LambdaSettings | None = None,
+    snapshots: Path | None = None,
 ) -> Engine:
     """A fresh engine; call on the loop that runs it.
 
@@ -442,8 +501,11 @@ def engine(
         standby: what the runtime allows; None for a driver that makes none.
         gvisor: the driver of functions that ask for gVisor.
         meter: tells the machine's memory.
+        snapshots: where its snapshots are, for a driver that keeps sandboxes.
     """
     driver = FakeDriver(script, start_s)
+    if snapshots is not None:
+        driver.capabilities = dataclasses.replace(driver.capabilities, snapshots=True)
     if standby is not None:
         driver.capabilities = dataclasses.replace(driver.capabilities, standby=True)
     sink = FakeSink()
@@ -458,12 +520,18 @@ def engine(
         sink,
         clock,
         ids,
+        SnapshotStore(snapshots or Path("/nowhere"), _inline),
         meter=meter,
     )
     environments = Environments(settings or EnvironmentSettings(max_memory_mib=100_000, parallel_starts=1000), neighbours)
     limits = lambda_settings or LambdaSettings(account_concurrency=account_concurrency)
     invocations = Invocations(Admission(limits, clock), environments, Metering(NoSamples(), clock), clock, ids)
     return Engine(driver, environments, invocations, sink, ids, Streams(invocations, limits))
+
+
+async def _inline(work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+    """What takes its time is done at once: there are no threads on a loop of virtual time."""
+    return work(*args, **kwargs)
 
 
 def _beside(driver: FakeDriver, gvisor: FakeDriver | None) -> Beside:

@@ -30,6 +30,7 @@ from tests.support.lambda_store import (
     FakeIsolations,
     FakeProvisioner,
     FakeRuntimes,
+    FakeSnapshots,
     InlineStore,
     InMemoryBlobs,
     SetClock,
@@ -54,6 +55,7 @@ class House:
         self.store = InlineStore()
         self.blobs = InMemoryBlobs()
         self.invoker = FakeInvoker()
+        self.snapshots = FakeSnapshots()
         self.streams = Streams(self.invoker, LambdaSettings())
         self.runtimes = FakeRuntimes()
         self.events = FakeEvents()
@@ -79,6 +81,7 @@ class House:
             reservations=self.admission,
             provisioner=self.provisioner,
             isolations=FakeIsolations(),
+            snapshots=self.snapshots,
             targets=self.targets,
             runtimes=self.runtimes,
             clock=self.clock,

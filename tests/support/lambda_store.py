@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import io
 import zipfile
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
@@ -127,6 +128,29 @@ class FakeProvisioner:
         return Provisioning(0 if self.failure or self.holds_back else wish.count, 0, self.failure, wish.generation)
 
 
+class FakeSnapshots:
+    """`functory.services.lambda_.ports.Snapshots` that remembers; `verdict` fails what is published."""
+
+    def __init__(self) -> None:
+        self.why = ""
+        self.published: list[FunctionVersion] = []
+        self.verdict: tuple[str, str] | None = None
+        self.going_on = asyncio.Event()
+        self.going_on.set()
+        self.kept: list[tuple[tuple[str, str, str, str], str]] = []
+
+    async def refusal(self) -> str:
+        return self.why
+
+    async def publish(self, version: FunctionVersion) -> tuple[str, str] | None:
+        self.published.append(version)
+        await self.going_on.wait()
+        return self.verdict
+
+    async def sweep(self, is_current: Callable[[tuple[str, str, str, str], str], Awaitable[bool]]) -> None:
+        self.kept = [each for each in self.kept if await is_current(*each)]
+
+
 class FakeRuntimes:
     """`functory.runtimes.port.RuntimeCatalog` that knows two runtimes; `missing` ones are known but not here."""
 
@@ -136,6 +160,9 @@ class FakeRuntimes:
 
     def is_known(self, runtime: str) -> bool:
         return runtime in self.known
+
+    def can_snap_start(self, runtime: str) -> bool:
+        return runtime == "python3.12"
 
     def is_custom(self, runtime: str) -> bool:
         return runtime.startswith("provided")

@@ -11,6 +11,7 @@ from pathlib import Path
 from functory.core.admission.permits import Admission
 from functory.core.environments.drivers import Drivers
 from functory.core.environments.pool import Environments
+from functory.core.environments.snapshot_store import SnapshotStore
 from functory.core.environments.starter import Neighbours
 from functory.core.functions.model import FunctionVersion
 from functory.core.invocations.invoker import Invocations
@@ -94,6 +95,7 @@ async def real_engine(
         sink,
         clock,
         ids,
+        SnapshotStore(root / "snapshots"),
         mounts,
     )
     async with Environments(settings or EnvironmentSettings(max_memory_mib=10_000), neighbours) as environments:

@@ -22,6 +22,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import struct
 import time
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
@@ -48,6 +49,7 @@ PIPELINE_MAX = 8
 DISCARD_BYTES = 256 * 1024 * 1024
 
 _STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n" for status in HTTPStatus}
+_NO_LINGER = struct.pack("ii", 1, 0)
 _BODYLESS = frozenset({204, 304})
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
@@ -127,8 +129,9 @@ class Exchange:
 class _Connection(asyncio.Protocol):
     """One client connection; see the module's theory."""
 
-    def __init__(self, server: Http1Server, application: Application) -> None:
+    def __init__(self, server: Http1Server, application: Application, family: set[_Connection]) -> None:
         self._server = server
+        self._family = family
         self._application = application
         self._transport: asyncio.Transport | None = None
         self._parser: Any = httptools.HttpRequestParser(self)
@@ -168,6 +171,7 @@ class _Connection(asyncio.Protocol):
         if sock is not None and sock.family in {socket.AF_INET, socket.AF_INET6}:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._server.connections.add(self)
+        self._family.add(self)
         self.deadline = self._server.now() + KEEP_ALIVE_S
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  asyncio's signature
@@ -175,6 +179,7 @@ class _Connection(asyncio.Protocol):
         self._server.forget(self)
         if self._streamed is not None:
             self._streamed.lose()
+        self._family.discard(self)
         if self._stream is not None:
             self._stream.cancel()
         if self._writable is not None and not self._writable.done():
@@ -446,6 +451,13 @@ class _Connection(asyncio.Protocol):
             self._closing = True
             self._transport.close()
 
+    def reset(self) -> None:
+        """Close at once, and have the other side's kernel forget the connection, too."""
+        sock = self._transport.get_extra_info("socket") if self._transport is not None else None
+        if sock is not None and sock.family in {socket.AF_INET, socket.AF_INET6}:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
+        self.abort()
+
     def abort(self) -> None:
         """Close at once."""
         if self._transport is not None:
@@ -501,6 +513,7 @@ class Http1Server:
         self.is_draining = False
         self.now: Callable[[], float] = time.monotonic
         self._servers: list[asyncio.Server] = []
+        self._of: dict[asyncio.Server, set[_Connection]] = {}
         self._sweep: asyncio.TimerHandle | None = None
         self._empty = asyncio.Event()
         self._dropped: set[asyncio.Task[None]] = set()
@@ -519,17 +532,21 @@ class Http1Server:
         """
         loop = asyncio.get_running_loop()
         self.now = loop.time
-        server = await loop.create_server(lambda: _Connection(self, application), sock=listener, backlog=1024)
+        family: set[_Connection] = set()
+        server = await loop.create_server(lambda: _Connection(self, application, family), sock=listener, backlog=1024)
         self._servers.append(server)
+        self._of[server] = family
         if self._sweep is None:
             self._sweep = loop.call_later(SWEEP_S, self._close_stalled)
         return server
 
     def drop(self, server: asyncio.Server) -> None:
-        """Stop accepting on one listener."""
+        """Stop accepting on one listener and reset its connections: whoever they lead to must notice at once."""
         server.close()
         if server in self._servers:
             self._servers.remove(server)
+        for connection in self._of.pop(server, ()):
+            connection.reset()
 
     def forget(self, connection: _Connection) -> None:
         """A connection has ended."""

@@ -47,6 +47,10 @@ class Catalog:
         """See `port.RuntimeCatalog`."""
         return self.is_known(runtime) and self.definitions[runtime].is_custom
 
+    def can_snap_start(self, runtime: str) -> bool:
+        """See `RuntimeCatalog`."""
+        return self.is_known(runtime) and self.definitions[runtime].snap_start
+
     async def resolve(self, runtime: str) -> ReadyRuntime:
         """See `port.RuntimeCatalog`."""
         ready = self._ready.get(runtime)

@@ -77,6 +77,7 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     entrypoints: tuple[str, ...] = ()
     runtime_api_host: str = "169.254.100.1"
     standby: Standby = ""
+    snap_start: bool = False
     get: tuple[str, ...] = ()
     pack: dict[str, str] = {}
     sdk: str = ""
@@ -97,6 +98,7 @@ class Definition:
         entrypoints: see `port.ReadyRuntime`.
         runtime_api_host: see `port.ReadyRuntime`.
         standby: see `port.ReadyRuntime`.
+        snap_start: whether its client can be kept and restored. AWS: Python from 3.12, Java from 11, .NET from 8.
         deprecated: AWS's date ``YYYY-MM-DD``, or ``""``.
         is_preview: whether AWS offers it as a public preview only.
         get: commands that bring an interpreter to this machine.
@@ -113,6 +115,7 @@ class Definition:
     entrypoints: tuple[str, ...]
     runtime_api_host: str
     standby: Standby
+    snap_start: bool
     deprecated: str
     is_preview: bool
     get: tuple[str, ...]
@@ -152,6 +155,7 @@ def parse(document: Mapping[str, Any]) -> Definition:
         entrypoints=file.entrypoints,
         runtime_api_host=file.runtime_api_host,
         standby=file.standby,
+        snap_start=file.snap_start,
         deprecated=file.deprecated.isoformat() if file.deprecated else "",
         is_preview=file.preview,
         get=file.get,

@@ -82,6 +82,9 @@ class RuntimeCatalog(Protocol):
     def is_custom(self, runtime: str) -> bool:
         """Whether the function brings its own ``bootstrap`` (``provided.*``)."""
 
+    def can_snap_start(self, runtime: str) -> bool:
+        """Whether its client knows how to be kept and restored (SnapStart)."""
+
     async def resolve(self, runtime: str) -> ReadyRuntime:
         """The runtime, ready to start. Looks at the machine at most once per identifier and change; cheap afterwards.
 

@@ -122,6 +122,16 @@ def detach(target: Path) -> None:
             raise
 
 
+def device_of(folder: Path) -> str:
+    """The device of the file system that is mounted on a folder, as the calling process sees it.
+
+    Raises:
+        OSError: none is.
+    """
+    number = folder.stat().st_dev
+    return f"/dev/{Path(f'/sys/dev/block/{os.major(number)}:{os.minor(number)}').resolve(strict=True).name}"
+
+
 def unshare(flags: int) -> None:
     """``unshare(2)`` for the calling thread.
 

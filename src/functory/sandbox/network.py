@@ -18,14 +18,22 @@ import os
 import socket
 import struct
 from dataclasses import dataclass
+from ipaddress import IPv4Address
 from pathlib import Path
 
 from functory.sandbox import linux
 from functory.sandbox.gateway import Gateway, in_fresh_thread, namespace_of_this_thread
+from functory.sandbox.netlink import End, RouteSocket
 
 ADDRESS = "169.254.100.1"  # AWS: where managed runtimes of 2025 and later find the Runtime API
 RUNTIME_PORT = 9001
 AWS_PORT = 4566
+CREDENTIALS = "169.254.170.2"  # AWS: the one address beside loopback that every SDK takes credentials from
+OWN_STACK = "169.254.100.2"
+_CABLE = "api0"
+_CABLE_INDEX = 200
+_CABLE_PREFIX = 16  # both addresses are neighbours
+_MTU = 1500
 _BACKLOG = 512
 _EVERY = "0.0.0.0"  # noqa: S104  of one device
 
@@ -36,11 +44,15 @@ _NO_IPV6 = Path("/proc/sys/net/ipv6/conf/default/disable_ipv6")
 
 @dataclass(slots=True)
 class Network:
-    """One namespace: ``fd`` names it (-1: the host's), the listeners live in it. The holder closes all three."""
+    """One namespace: ``fd`` names it (-1: the host's), the listeners live in it. The holder closes all of them.
+
+    ``outside_fd`` names the namespace of the listeners when it is another one (`create_for_own_stack`), else it is -1.
+    """
 
     fd: int
     runtime_listener: socket.socket
     aws_listener: socket.socket | None
+    outside_fd: int = -1
 
     @property
     def path(self) -> str:
@@ -62,6 +74,9 @@ class Network:
         if self.fd >= 0:
             os.close(self.fd)
             self.fd = -1
+        if self.outside_fd >= 0:
+            os.close(self.outside_fd)
+            self.outside_fd = -1
         self.runtime_listener.close()
         if self.aws_listener is not None:
             self.aws_listener.close()
@@ -80,6 +95,65 @@ def create(*, aws_endpoint: bool, gateway: Gateway | None = None) -> Network:
         return _inside(aws_endpoint, gateway)
 
     return in_fresh_thread(work)
+
+
+def create_for_own_stack(*, aws_endpoint: bool, gateway: Gateway | None = None) -> Network:
+    """A namespace for a sandbox that brings a network stack of its own and takes the namespace's devices for itself.
+
+    Nothing of the host's stack answers in such a namespace, so the listeners live at the other end of a cable, in a second
+    one that has nothing else. The sandbox is `OWN_STACK` there, and sees the Runtime API as `ADDRESS` and `CREDENTIALS`.
+
+    Raises:
+        OSError: the kernel refused.
+        SandboxError: the gateway has no free address.
+    """
+    with contextlib.ExitStack() as stack:
+        inside = in_fresh_thread(_bare_namespace)
+        stack.callback(os.close, inside)
+        runtime, aws, outside = in_fresh_thread(lambda: _outside(inside, aws_endpoint=aws_endpoint))
+        made = Network(inside, runtime, aws, outside)
+        stack.pop_all()
+        stack.callback(made.close)
+        in_fresh_thread(lambda: _furnish(inside, gateway))
+        stack.pop_all()
+    return made
+
+
+def _bare_namespace() -> int:
+    linux.unshare(linux.CLONE_NEWNET)
+    linux.bring_up("lo")
+    return namespace_of_this_thread()
+
+
+def _outside(inside: int, *, aws_endpoint: bool) -> tuple[socket.socket, socket.socket | None, int]:
+    """In a thread of its own: the listeners, in a new namespace with a cable into ``inside``, and its descriptor."""
+    linux.unshare(linux.CLONE_NEWNET)
+    route = RouteSocket()
+    try:
+        route.make_pair(End(_CABLE, _CABLE_INDEX), End(_CABLE, _CABLE_INDEX, inside), _MTU)
+        route.add_address(_CABLE_INDEX, IPv4Address(ADDRESS), _CABLE_PREFIX)
+        route.add_address(_CABLE_INDEX, IPv4Address(CREDENTIALS))
+    finally:
+        route.close()
+    with contextlib.ExitStack() as stack:
+        runtime = stack.enter_context(_listen(_EVERY, RUNTIME_PORT, _CABLE.encode()))
+        aws = stack.enter_context(_listen(_EVERY, AWS_PORT, _CABLE.encode())) if aws_endpoint else None
+        fd = namespace_of_this_thread()
+        stack.pop_all()
+    return runtime, aws, fd
+
+
+def _furnish(inside: int, gateway: Gateway | None) -> None:
+    """In a thread of its own: the devices that the sandbox will take."""
+    linux.setns(inside, linux.CLONE_NEWNET)
+    linux.bring_up(_CABLE)
+    route = RouteSocket()
+    try:
+        route.add_address(_CABLE_INDEX, IPv4Address(OWN_STACK), _CABLE_PREFIX)
+    finally:
+        route.close()
+    if gateway is not None:
+        gateway.connect(inside)
 
 
 def create_on_host() -> Network:

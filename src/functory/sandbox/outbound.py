@@ -87,16 +87,23 @@ class Outbound:
             self._relay = None
             await in_thread(self._gateway.close)
 
-    def make(self, *, aws_endpoint: bool) -> network.Network:
+    def make(self, *, aws_endpoint: bool, own_stack: bool = False) -> network.Network:
         """The network of a new sandbox. Blocks for 1-2 ms.
+
+        Args:
+            aws_endpoint: whether there is a listener for the node's AWS endpoint.
+            own_stack: see `network.create_for_own_stack`.
 
         Raises:
             OSError: the kernel refused.
-            SandboxError: no address is free.
+            SandboxError: no address is free, or the host's network is shared.
         """
         if self.mode == "host":
+            if own_stack:
+                raise SandboxError("no sandbox has a network stack of its own with sandbox.network = host")
             return network.create_on_host()
-        return network.create(aws_endpoint=aws_endpoint, gateway=self._gateway if self.mode == "nat" else None)
+        make = network.create_for_own_stack if own_stack else network.create
+        return make(aws_endpoint=aws_endpoint, gateway=self._gateway if self.mode == "nat" else None)
 
     def etc_files(self, hosts: str) -> dict[str, str]:
         """Files of ``/etc`` by name, given the usual ``hosts``."""

@@ -27,6 +27,10 @@ class SandboxError(FunctoryError):
     """A sandbox could not be made, started or removed; the text says what the operator can do."""
 
 
+class SandboxInUse(SandboxError):  # noqa: N818  reads as what it is
+    """A sandbox cannot be kept because of what its processes do; the text says what they should not."""
+
+
 @dataclass(frozen=True, slots=True)
 class Mount:
     """A folder of the host that is seen inside.
@@ -114,6 +118,7 @@ class Capabilities:
 
     Attributes:
         own_kernel: whether system calls end in a kernel of the sandbox's own (gVisor).
+        snapshots: whether `SandboxDriver.prepare_snapshot` works.
     """
 
     isolation: bool
@@ -125,6 +130,7 @@ class Capabilities:
     standby: bool = False
     own_root: bool = False
     own_kernel: bool = False
+    snapshots: bool = False
     notes: tuple[str, ...] = ()
 
 
@@ -270,6 +276,37 @@ class StandbySandbox(Sandbox, Protocol):
         """Memory that its process holds now; 0 when unknown."""
 
 
+class SnapshotSandbox(Sandbox, Protocol):
+    """A sandbox whose processes and ``/tmp`` can be kept in a folder and go on from there in other sandboxes.
+
+    Used once in one of two ways: `launch` and later `snapshot`, or `restore` alone. Processes go on with their memory, open
+    files and environment; connections do not survive. Its ``telemetry_fd`` is None, and nothing can accompany it.
+    """
+
+    credentials_address: str
+    """``host:port`` of the Runtime API at an address from which AWS's SDKs accept credentials."""
+
+    async def snapshot(self, folder: Path, hang_up: Callable[[], None]) -> None:
+        """Write its state into an empty folder of the host. Then, or when that fails, the sandbox is to be disposed of.
+
+        Args:
+            folder: for root only; what is in it holds the memory of the function.
+            hang_up: called on the event loop when its processes stand still: whoever holds connections into the sandbox
+                must reset them now, or they are in the way.
+
+        Raises:
+            SandboxInUse: its processes are in the way.
+            SandboxError: not possible; the text says why.
+        """
+
+    async def restore(self, output: OutputSink) -> None:
+        """Let the processes of the snapshot go on here; in the place of `launch`.
+
+        Raises:
+            SandboxError: it could not be; the sandbox is to be disposed of.
+        """
+
+
 LATE_TARGETS = ("/var/task", "/opt")
 """Where `StandbySandbox.attach` can mount."""
 
@@ -305,6 +342,17 @@ class SandboxDriver(Protocol):
 
         Raises:
             SandboxError: it could not be made, or this driver makes none; nothing is left behind.
+        """
+
+    async def prepare_snapshot(self, spec: SandboxSpec, folder: Path | None = None) -> SnapshotSandbox:
+        """Make a sandbox to `SnapshotSandbox.snapshot` or to `SnapshotSandbox.restore`; only with `Capabilities.snapshots`.
+
+        Args:
+            spec: without ``tmp_of``. To restore, its mounts show what they showed when the snapshot was taken.
+            folder: what `SnapshotSandbox.snapshot` wrote, to restore from; its ``/tmp`` begins as it was.
+
+        Raises:
+            SandboxError: it could not be made, the folder is not of this driver, or it makes none; nothing is left behind.
         """
 
     async def close(self) -> None:

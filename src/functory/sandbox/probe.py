@@ -26,6 +26,7 @@ from functory.sandbox.drivers.oci import PUBLIC_FOLDER, OciDriver
 from functory.sandbox.drivers.process import ProcessDriver
 from functory.sandbox.outbound import Outbound, Wish
 from functory.sandbox.port import Command, Sandbox, SandboxDriver, SandboxError, SandboxSpec
+from functory.sandbox.snapshot_probe import try_snapshot
 
 CANDIDATES = ("crun", "runc")
 GVISOR = ("runsc",)
@@ -196,9 +197,18 @@ async def doctor(settings: SandboxSettings, run_dir: Path) -> list[Check]:
         works = works or not reason
         advice = "another runtime may work; see the reason" if reason else ""
         checks.append(Check(f"OCI runtime {name}", ok=not reason, detail=reason or f"{runtime} works", advice=advice))
+    checks.append(await _check_snapshots(run_dir))
     detail = "functions are isolated" if works else "functions run as plain processes that see the whole host"
     checks.append(Check("isolation", ok=works, detail=detail, advice="" if works else _INSTALL))
     return checks
+
+
+async def _check_snapshots(run_dir: Path) -> Check:
+    """Whether functions can have SnapStart."""
+    advice = "install gVisor (apt install runsc); until then SnapStart is refused"
+    runtime = find_runtime(GVISOR[0])
+    reason = f"{GVISOR[0]} is not installed" if runtime is None else await try_snapshot(runtime, run_dir)
+    return Check("SnapStart", not reason, reason or f"{runtime} keeps sandboxes", advice if reason else "")
 
 
 async def _check_network(settings: SandboxSettings, run_dir: Path) -> Check:

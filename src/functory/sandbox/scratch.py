@@ -23,6 +23,7 @@ from functory.sandbox.port import SandboxError
 _BYTES_PER_INODE = 16_384
 _INODE_BYTES = 256
 _MKFS_TIMEOUT_S = 60
+_COPY_BYTES = 65_536
 _MOUNT_FLAGS = linux.MS_NOSUID | linux.MS_NODEV | linux.MS_NOATIME
 # No barriers and no waiting: nothing in /tmp outlives the environment.
 _EXT4_OPTIONS = "nodiscard,nobarrier,noinit_itable"
@@ -55,8 +56,13 @@ class Scratch:
             self._uses_disk = False
             self.note = f"the functions' /tmp is a tmpfs and counts as their memory: no ext4 on loop devices here ({error})"
 
-    def create(self, target: Path, mib: int) -> None:
-        """Mount an empty ``/tmp`` of ``mib`` MiB, writable for everybody, on the folder ``target``. Blocks.
+    def create(self, target: Path, mib: int, begin: Path | None = None) -> None:
+        """Mount a ``/tmp`` of ``mib`` MiB, writable for everybody, on the folder ``target``. Blocks.
+
+        Args:
+            target: an empty folder.
+            mib: its size.
+            begin: what `keep` has kept of one of the same size, to begin with; else it is empty.
 
         Raises:
             OSError: it could not be mounted.
@@ -70,10 +76,22 @@ class Scratch:
             self._make_template(template, mib, target)
         image = self._folder / f"{target.parent.name}.img"
         try:
-            _copy_sparse(template, image)
+            _copy_sparse(begin or template, image)
             _mount_image(image, target)
         finally:
             image.unlink(missing_ok=True)
+
+    @staticmethod
+    def keep(target: Path, image: Path) -> None:
+        """Write a ``/tmp`` that `create` has mounted on ``target``, and that nobody uses any more, to a file. Blocks.
+
+        It can only be read afterwards. Nothing of its content is looked at: a function decides what is in it.
+
+        Raises:
+            OSError: it is still written to, or the disk is full.
+        """
+        linux.mount("none", target, flags=linux.MS_REMOUNT | linux.MS_RDONLY | _MOUNT_FLAGS)
+        _copy_device(Path(linux.device_of(target)), image)
 
     def _make_template(self, template: Path, mib: int, mount_point: Path) -> None:
         mkfs = shutil.which("mkfs.ext4", path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
@@ -114,6 +132,20 @@ def _mount_image(image: Path, target: Path) -> None:
         linux.mount(device, target, "ext4", _MOUNT_FLAGS, _EXT4_OPTIONS)
     finally:
         os.close(fd)
+
+
+def _copy_device(device: Path, image: Path) -> None:
+    """Copy a block device to a file that takes no space for what is zero."""
+    nothing = bytes(_COPY_BYTES)
+    with device.open("rb") as source, image.open("xb") as target:
+        while chunk := source.read(_COPY_BYTES):
+            if chunk == nothing[: len(chunk)]:
+                target.seek(len(chunk), os.SEEK_CUR)
+            else:
+                target.write(chunk)
+        target.truncate(target.tell())
+        target.flush()
+        os.fsync(target.fileno())
 
 
 def _copy_sparse(source: Path, target: Path) -> None:

@@ -50,6 +50,8 @@ class Traits:
         own_dev: whether the runtime makes ``/dev`` itself; a read-only folder with devices would not do.
         helpers: program names of processes beside the main one, which become the node's children.
         own_kernel: whether system calls end in a kernel of the sandbox's own.
+        snapshot_options: in the place of ``global_options`` for sandboxes that can be kept and go on elsewhere; empty where
+            the runtime cannot do that.
         extra_memory_mib: what the runtime itself uses of the sandbox's memory limit.
         notes: what to declare.
     """
@@ -61,6 +63,7 @@ class Traits:
     own_dev: bool = False
     helpers: tuple[str, ...] = ()
     own_kernel: bool = False
+    snapshot_options: tuple[str, ...] = ()
     extra_memory_mib: int = 0
     notes: tuple[str, ...] = ()
 
@@ -95,6 +98,7 @@ def traits_of(runtime: Path) -> Traits:
 def gvisor(global_options: frozenset[str], run_options: frozenset[str]) -> Traits:
     """The traits of a version with these options."""
     wanted = {"network": "--network=host", "overlay2": "--overlay2=none"}
+    kept = wanted | {"network": "--network=sandbox"}  # the host's sockets cannot be kept
     passes = _DONATE in run_options
     notes = [_NOTE_SENTRY, _NOTE_IDS, _NOTE_READ, *([] if passes else [_NOTE_NO_FD])]
     return Traits(
@@ -104,6 +108,7 @@ def gvisor(global_options: frozenset[str], run_options: frozenset[str]) -> Trait
         own_state=True,
         own_dev=True,
         own_kernel=True,
+        snapshot_options=tuple(text for name, text in kept.items() if name in global_options),
         helpers=("exe", "runsc"),
         extra_memory_mib=_SENTRY_MIB,
         notes=tuple(notes),

@@ -67,6 +67,36 @@ class Drivers:
         """
         return await self._get(effective(version.isolation, self._floor(version.account_id)))
 
+    async def keeper_of(self, version: FunctionVersion) -> SandboxDriver:
+        """The driver for a function whose environments begin from a snapshot.
+
+        Where the function's own driver keeps none it gets gVisor's, which isolates more.
+
+        Raises:
+            SandboxError: this machine has none.
+        """
+        driver = await self.driver_of(version)
+        if driver.capabilities.snapshots:
+            return driver
+        return await self._keeper()
+
+    async def _keeper(self) -> SandboxDriver:
+        for driver in self.open:
+            if driver.capabilities.snapshots:
+                return driver
+        driver = await self._get(GVISOR)
+        if not driver.capabilities.snapshots:
+            raise SandboxError("gVisor keeps no sandboxes here: /tmp is not on disk, or sandbox.network is host")
+        return driver
+
+    async def snapshot_refusal(self) -> str:
+        """Why no function can have SnapStart on this node; ``""`` when they can."""
+        try:
+            await self._keeper()
+        except SandboxError as error:
+            return str(error)
+        return ""
+
     async def refusal(self, account_id: str, isolation: str) -> str:
         """Why functions of an account cannot ask for this isolation; ``""`` when they can."""
         if isolation not in KINDS:

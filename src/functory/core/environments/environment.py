@@ -18,10 +18,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from functory.core.environments import failures, platform_events
+from functory.core.environments.credential_door import CredentialDoor
 from functory.core.environments.extensions import INVOKE, Extensions
 from functory.core.environments.freezer import Freezer
 from functory.core.environments.log_stream import LogStream
 from functory.core.environments.port import Close
+from functory.core.environments.restoration import Restoration
 from functory.core.environments.session import Answer, RuntimeSession
 from functory.core.environments.shutdown import ShutdownReason, shut_down
 from functory.core.environments.states import ENVIRONMENT, EnvironmentState
@@ -114,6 +116,11 @@ class Environment:
         self.idle_since = 0.0
         self.initialization_type = ON_DEMAND
         self.credentials_until = math.inf
+        self.runtime = ""
+        """Exactly which runtime it has."""
+        self.is_restored = False
+        """Whether it begins from a snapshot."""
+        self.credentials: CredentialDoor | None = None
         self._clock = clock
         self._freezer = freezer
         self.telemetry = telemetry
@@ -123,6 +130,8 @@ class Environment:
         self._init: asyncio.Future[InitFailure | None] = self._loop.create_future()
         self._init_started_at = clock.monotonic_s()
         self._unreported_init_ms: float | None = None
+        self._resumed_at: float | None = None
+        self._restoration: Restoration | None = None
         self._run: _Run | None = None
         self._ended: Exit | None = None
         self._reason = ShutdownReason.SPINDOWN
@@ -155,7 +164,11 @@ class Environment:
                 self.log.record(extension.platform_event)
         if failure is None:
             self._was_initialized = True
-            self._unreported_init_ms = self._init_ms()
+            if self.is_restored:
+                running_s = self._clock.monotonic_s() - (self._resumed_at or self._init_started_at)
+                self._restoration = Restoration(self._init_ms(), running_s * 1000)
+            else:
+                self._unreported_init_ms = self._init_ms()
         else:
             self._leave(ShutdownReason.TIMEOUT if failure.status == "timeout" else ShutdownReason.FAILURE)
         return failure
@@ -164,6 +177,11 @@ class Environment:
     def init_ms(self) -> float:
         """How long init took, once it is over."""
         return self._unreported_init_ms or 0.0
+
+    @property
+    def restore_ms(self) -> float:
+        """How long the restore took, once it is over."""
+        return self._restoration.total_ms if self._restoration is not None else 0.0
 
     def leave_init_out(self) -> None:
         """No invocation's REPORT shall have its init: it was not on anybody's time."""
@@ -191,6 +209,14 @@ class Environment:
                 kind, text = failures.TRUNCATED
                 self.runtime_answered(Answer(failures.document(kind, text), kind))
         self._go_on()
+
+    def runtime_restorable(self) -> None:
+        """See `session.SessionEvents`."""
+        if self.is_restored:
+            self._resumed_at = self._clock.monotonic_s()
+            self.session.resume()
+        elif not self._init.done():
+            self._init.set_result(None)
 
     def runtime_init_failed(self, answer: Answer) -> None:
         """See `session.SessionEvents`."""
@@ -367,14 +393,17 @@ class Environment:
         request_id = run.invocation.request_id
         duration_ms = (self._clock.monotonic_s() - run.started_at) * 1000
         init_ms, self._unreported_init_ms = self._unreported_init_ms, None
+        restoration, self._restoration = self._restoration, None
         used_mib = self._used_mib()
         extras = {"success": "", "timeout": "Status: timeout"}.get(
             status, f"Status: {status}\tError Type: {outcome.error_type}"
         )
-        report = failures.report_line(request_id, duration_ms, init_ms, self.version.memory_mib, used_mib, extras)
+        report = failures.report_line(
+            request_id, duration_ms, init_ms, self.version.memory_mib, used_mib, extras, restoration
+        )
         self.log.platform(f"END RequestId: {request_id}", report)
         if self.log.takes_records:
-            usage = platform_events.Usage(duration_ms, init_ms, self.version.memory_mib, used_mib)
+            usage = platform_events.Usage(duration_ms, init_ms, self.version.memory_mib, used_mib, restoration)
             self._record_end(run, outcome, status, usage)
         if not run.future.done():
             tail = self.log.end_tail() if run.invocation.want_tail else b""
@@ -387,7 +416,7 @@ class Environment:
                     error_type=outcome.error_type,
                     log_tail=tail,
                     duration_ms=duration_ms,
-                    billed_ms=failures.billed_ms(duration_ms, init_ms),
+                    billed_ms=failures.billed_ms(duration_ms, init_ms, restoration),
                     init_ms=init_ms,
                     memory_mib_used=used_mib,
                 )
@@ -473,8 +502,11 @@ class Environment:
 
     @property
     def leaves_remains(self) -> bool:
-        """Whether it failed in an invocation. AWS: it is then reset; ``/tmp`` and log stream go on, its processes not."""
-        return self._reason is not ShutdownReason.SPINDOWN and self._was_initialized
+        """Whether it failed in an invocation. AWS: it is then reset; ``/tmp`` and log stream go on, its processes not.
+
+        One that began from a snapshot leaves nothing: the next begins from the snapshot, ``/tmp`` included.
+        """
+        return self._reason is not ShutdownReason.SPINDOWN and self._was_initialized and not self.is_restored
 
     async def end_processes(self) -> None:
         """Let extensions end, and kill what still runs. Idempotent.

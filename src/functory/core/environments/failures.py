@@ -12,6 +12,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from functory.core.environments.restoration import Restoration
 from functory.sandbox.port import Exit
 
 TRUNCATED = ("Runtime.TruncatedResponse", "The runtime did not end the response it had begun.")
@@ -70,22 +71,31 @@ def start_line(request_id: str, version: str, tenant_id: str) -> str:
 
 
 def report_line(
-    request_id: str, duration_ms: float, init_ms: float | None, memory_mib: int, used_mib: int, extras: str = ""
+    request_id: str,
+    duration_ms: float,
+    init_ms: float | None,
+    memory_mib: int,
+    used_mib: int,
+    extras: str = "",
+    restoration: Restoration | None = None,
 ) -> str:
     """The REPORT line. AWS: since August 2025 the init of a cold start is billed, too."""
     report = (
         f"REPORT RequestId: {request_id}\tDuration: {duration_ms:.2f} ms\t"
-        f"Billed Duration: {billed_ms(duration_ms, init_ms)} ms\t"
+        f"Billed Duration: {billed_ms(duration_ms, init_ms, restoration)} ms\t"
         f"Memory Size: {memory_mib} MB\tMax Memory Used: {used_mib} MB\t"
     )
     if init_ms is not None:
         report += f"Init Duration: {init_ms:.2f} ms\t"
+    if restoration is not None:
+        report += restoration.report
     return report + extras
 
 
-def billed_ms(duration_ms: float, init_ms: float | None) -> int:
+def billed_ms(duration_ms: float, init_ms: float | None, restoration: Restoration | None = None) -> int:
     """Whole milliseconds that are billed."""
-    return math.ceil(duration_ms + (init_ms or 0.0))
+    restored_ms = restoration.billed_ms if restoration is not None else 0
+    return math.ceil(duration_ms + (init_ms or 0.0)) + restored_ms
 
 
 _SIGNAL_TEXTS: Mapping[signals.Signals, str] = {

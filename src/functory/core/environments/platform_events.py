@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from functory.core.environments.failures import billed_ms
+from functory.core.environments.restoration import Restoration
 from functory.core.environments.variables import ON_DEMAND
 from functory.core.functions.model import FunctionVersion
 from functory.core.invocations.outcome import Invocation
@@ -85,6 +86,29 @@ def start(invocation: Invocation, version: str) -> PlatformEvent:
     return PlatformEvent("platform.start", {**record, **tracing(invocation.trace_id)})
 
 
+def restore_start(version: FunctionVersion, runtime_version: str, runtime_arn: str) -> PlatformEvent:
+    """An environment begins from a snapshot."""
+    record = {
+        **_present(runtimeVersion=runtime_version, runtimeVersionArn=runtime_arn),
+        "functionName": version.name,
+        "functionVersion": version.version,
+        "instanceMaxMemory": version.memory_mib * MIB,
+    }
+    return PlatformEvent("platform.restoreStart", record)
+
+
+def restore_runtime_done(status: str, error_type: str = "") -> PlatformEvent:
+    """The restored runtime is ready, or never will be."""
+    record = {"status": status, **_present(errorType=error_type)}
+    return PlatformEvent("platform.restoreRuntimeDone", record, "DEBUG" if status == "success" else "WARN")
+
+
+def restore_report(status: str, duration_ms: float, error_type: str = "") -> PlatformEvent:
+    """How long a restore took."""
+    record = {"status": status, **_present(errorType=error_type), "metrics": {"durationMs": _ms(duration_ms)}}
+    return PlatformEvent("platform.restoreReport", record, "INFO" if status == "success" else "WARN")
+
+
 @dataclass(frozen=True, slots=True)
 class Times:
     """When things happened in an invocation, in epoch seconds.
@@ -146,24 +170,29 @@ class Usage:
         init_ms: of an init that is reported with it, or None.
         memory_mib: MemorySize.
         used_mib: the highest use.
+        restoration: a restore that is reported with it, or None.
     """
 
     duration_ms: float
     init_ms: float | None
     memory_mib: int
     used_mib: int
+    restoration: Restoration | None = None
 
 
 def report(request_id: str, status: str, error_type: str, usage: Usage, times: Times, trace_id: str) -> PlatformEvent:
     """An invocation is over."""
     metrics = {
         "durationMs": _ms(usage.duration_ms),
-        "billedDurationMs": billed_ms(usage.duration_ms, usage.init_ms),
+        "billedDurationMs": billed_ms(usage.duration_ms, usage.init_ms, usage.restoration),
         "memorySizeMB": usage.memory_mib,
         "maxMemoryUsedMB": usage.used_mib,
     }
     if usage.init_ms is not None:
         metrics["initDurationMs"] = _ms(usage.init_ms)
+    if usage.restoration is not None:
+        metrics["restoreDurationMs"] = _ms(usage.restoration.total_ms)
+        metrics["billedRestoreDurationMs"] = usage.restoration.billed_ms
     overhead = [_span("extensionOverhead", times.runtime_done, times.over)] if times.runtime_done is not None else []
     record = {
         "requestId": request_id,

@@ -35,11 +35,16 @@ from functory.core.environments.environment import Environment
 from functory.core.environments.failed_starts import failed_init, refused_start
 from functory.core.environments.memory import MemoryBudget
 from functory.core.environments.provisioned import Provisioned
+from functory.core.environments.restoration import RESTORE_S
 from functory.core.environments.scaling import PATIENCE_S, Demand, starts_needed
 from functory.core.environments.shutdown import EXTERNAL_S
+from functory.core.environments.snapshot_store import Kept
+from functory.core.environments.snapshots import Snapshots
+from functory.core.environments.snapshots import refusal as restore_refusal
 from functory.core.environments.standby import Standbys
 from functory.core.environments.starter import Neighbours, Starter, StartRefused
 from functory.core.environments.states import EnvironmentState
+from functory.core.environments.variables import ON_DEMAND, SNAP_START
 from functory.core.functions.model import FunctionVersion
 from functory.core.invocations.outcome import Invocation, Outcome
 from functory.kernel import log
@@ -151,6 +156,15 @@ class Environments:
             calls=lambda: self._calls,
         )
         self._starter = Starter(neighbours, self._tasks, settings, self.standbys)
+        self.snapshots = Snapshots(
+            self._starter,
+            neighbours.drivers,
+            neighbours.snapshots,
+            self._tasks,
+            self._memory,
+            self._reserve,
+            neighbours.ids,
+        )
         self.provisioned = Provisioned(
             self._starter, self._tasks, self._start_slots, self._memory, self._reserve, partial(self._spawn_disposal, None)
         )
@@ -332,33 +346,49 @@ class Environments:
     ) -> None:
         """Start an environment and hand it over; ``waiter`` is bound to it when init is part of its invocation."""
         loop = asyncio.get_running_loop()
+        version = pool.version
+        launch = partial(self._launch, pool, waiter, phase, remains)
         try:
-            async with self._start_slots:
-                if waiter is None and self._is_superfluous(pool):
-                    self._memory.release(pool.version.memory_mib)
-                    return
-                began = loop.time()
-                environment = await self._starter.launch(
-                    pool.version,
-                    phase=phase,
-                    remains=remains,
-                    on_idle=lambda env: self._offer(pool, env),
-                    on_end=lambda env: self._end(pool, env),
-                )
+            launched = await (self.snapshots.restore(version, launch) if version.snap_start else launch(None))
         except BaseException as error:
-            self._memory.release(pool.version.memory_mib)
+            self._memory.release(version.memory_mib)
             self._fail_waiter(pool, waiter, error)
             if isinstance(error, (StartRefused, SandboxError, OSError, AwsError)):
                 return
             raise
-        failure = await self._starter.initialize(environment, phase, limit_s)
+        if launched is None:
+            self._memory.release(version.memory_mib)
+            return
+        environment, began = launched
+        failure = await self._starter.initialize(environment, phase, RESTORE_S if version.snap_start else limit_s)
         took_s = loop.time() - began
         if failure is None:
             self._started(pool, environment, took_s, waiter)
+        elif version.snap_start:
+            self._fail_waiter(pool, waiter, restore_refusal(failure))
         elif waiter is None:
             await self._again_within_invocation(pool)
         elif not waiter.future.done():
             waiter.future.set_result(failed_init(waiter.invocation, pool.version, failure, took_s))
+
+    async def _launch(
+        self, pool: _Pool, waiter: _Waiter | None, phase: str, remains: Environment | None, kept: Kept | None
+    ) -> tuple[Environment, float] | None:
+        """Start an environment when it is its turn, and tell when that was; None when it is no longer needed."""
+        async with self._start_slots:
+            if waiter is None and self._is_superfluous(pool):
+                return None
+            began = asyncio.get_running_loop().time()
+            environment = await self._starter.launch(
+                pool.version,
+                phase=phase,
+                remains=remains,
+                initialization_type=SNAP_START if kept is not None else ON_DEMAND,
+                kept=kept,
+                on_idle=lambda env: self._offer(pool, env),
+                on_end=lambda env: self._end(pool, env),
+            )
+            return environment, began
 
     def _started(self, pool: _Pool, environment: Environment, took_s: float, waiter: _Waiter | None) -> None:
         """Init is done: to the waiter it was for, else to the first one."""
@@ -396,7 +426,7 @@ class Environments:
         if isinstance(error, StartRefused):
             waiter.future.set_result(refused_start(waiter.invocation, pool.version, error))
             return
-        if isinstance(error, AwsError):  # its role cannot be assumed
+        if isinstance(error, AwsError):  # its role cannot be assumed, or its snapshot not be restored
             waiter.future.set_exception(error)
             return
         if error is not None:
@@ -505,6 +535,7 @@ class Environments:
     def remove(self, account_id: str, region: str, name: str, version: str | None) -> None:
         """End every environment of a function, or of one version of it."""
         self.provisioned.remove(account_id, region, name, version)
+        self.snapshots.remove(account_id, region, name, version)
         for key, epochs in list(self._pools.items()):
             if key[:3] == (account_id, region, name) and version in {None, key[3]}:
                 for pool in list(epochs.values()):

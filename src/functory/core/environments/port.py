@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
+from functory.core.environments.credential_door import CredentialDoor
 from functory.core.environments.extensions import Extensions
 from functory.core.environments.session import RuntimeSession
 from functory.core.environments.telemetry import Telemetry
@@ -33,6 +34,7 @@ class Served(Protocol):
     session: RuntimeSession
     extensions: Extensions
     telemetry: Telemetry
+    credentials: CredentialDoor | None
 
 
 class RuntimeApiHost(Protocol):

@@ -58,8 +58,11 @@ class SessionEvents(Protocol):
     def runtime_ready(self) -> None:
         """The runtime waits for an event: init is done, or the last invocation is completely over."""
 
+    def runtime_restorable(self) -> None:
+        """The runtime waits to be restored: its state may be kept, or it is what was kept and may go on (`resume`)."""
+
     def runtime_init_failed(self, answer: Answer) -> None:
-        """The runtime reported an init error."""
+        """The runtime reported an error of its init, or of what it does after a restore."""
 
     def runtime_responding(self, content_type: str, source: ResponseSource) -> None:
         """The runtime streams its response, whose first bytes are to come."""
@@ -86,6 +89,8 @@ class RuntimeSession:
         self._state = RuntimeState.STARTED
         self._waiter: NextWaiter | None = None
         self._request_id = ""
+        self.restores = False
+        """Whether the runtime may wait to be restored (SnapStart)."""
 
     @property
     def state(self) -> RuntimeState:
@@ -93,7 +98,8 @@ class RuntimeSession:
         return self._state
 
     def _move(self, target: RuntimeState) -> None:
-        if not RUNTIME.allows(self._state, target):
+        denied = target is RuntimeState.RESTORE_READY and not self.restores
+        if denied or not RUNTIME.allows(self._state, target):
             raise RuntimeApiError(
                 403,
                 "InvalidStateTransition",
@@ -118,6 +124,30 @@ class RuntimeSession:
         self._move(RuntimeState.READY)
         self._waiter = waiter
         self._events.runtime_ready()
+
+    def restore_next(self, waiter: NextWaiter) -> None:
+        """``GET /runtime/restore/next``; ``waiter`` is answered when the runtime has been restored.
+
+        A runtime that lost its connection may ask again.
+
+        Raises:
+            RuntimeApiError: it may not ask now.
+        """
+        if self._state is RuntimeState.RESTORE_READY and (self._waiter is None or self._waiter.is_gone):
+            self._waiter = waiter
+            return
+        self._move(RuntimeState.RESTORE_READY)
+        self._waiter = waiter
+        self._events.runtime_restorable()
+
+    def restore_error(self, body: bytes, error_type: str) -> None:
+        """``POST /runtime/restore/error``.
+
+        Raises:
+            RuntimeApiError: nothing is being restored.
+        """
+        self._move(RuntimeState.RESTORE_ERROR)
+        self._events.runtime_init_failed(Answer(body, error_type))
 
     def response(self, request_id: str, body: bytes, mode: str = "") -> None:
         """``POST /runtime/invocation/{id}/response`` with a whole body.
@@ -218,6 +248,20 @@ class RuntimeSession:
     def is_ready(self) -> bool:
         """Whether the runtime has asked for an event and has none."""
         return self._state is RuntimeState.READY
+
+    @property
+    def is_restorable(self) -> bool:
+        """Whether the runtime waits to be restored."""
+        return self._state is RuntimeState.RESTORE_READY
+
+    def resume(self) -> None:
+        """Tell the waiting runtime that it has been restored; only while `is_restorable`."""
+        waiter = self._waiter
+        if waiter is None:
+            raise RuntimeError("no runtime is waiting")
+        self._move(RuntimeState.RESTORING)
+        self._waiter = None
+        waiter.deliver([("Content-Type", "application/json")], b"{}")
 
     @property
     def is_waiting(self) -> bool:

@@ -15,7 +15,8 @@ from pathlib import Path
 
 import msgspec
 
-from functory.core.environments import failures, image_start, platform_events
+from functory.core.environments import failures, image_start, platform_events, restoration
+from functory.core.environments.credential_door import CredentialDoor
 from functory.core.environments.drivers import Drivers
 from functory.core.environments.entrypoint import refusal as entrypoint_refusal
 from functory.core.environments.environment import Environment, InitFailure
@@ -25,10 +26,11 @@ from functory.core.environments.image_start import ImageRefused, ImageStart
 from functory.core.environments.log_stream import LogStream, stream_name
 from functory.core.environments.memory import MemoryMeter
 from functory.core.environments.port import ArtifactSource, CredentialSource, EndpointHost, RuntimeApiHost
+from functory.core.environments.snapshot_store import Kept, SnapshotStore
 from functory.core.environments.standby import Standbys
 from functory.core.environments.standby_shelf import Standby
 from functory.core.environments.telemetry import Telemetry
-from functory.core.environments.variables import ON_DEMAND, Credentials, Surroundings, expand, places, variables
+from functory.core.environments.variables import ON_DEMAND, SNAP_START, Credentials, Surroundings, expand, places, variables
 from functory.core.functions.model import FunctionVersion, ImageOverrides
 from functory.core.invocations.log_sink import LogSink
 from functory.kernel import log as module_log
@@ -72,6 +74,7 @@ class Neighbours:
     sink: LogSink
     clock: Clock
     ids: Ids
+    snapshots: SnapshotStore
     mounts: Sequence[Mount] = ()
     meter: MemoryMeter | None = None
 
@@ -105,6 +108,12 @@ class _Plan:
     initialization_type: str
     on_idle: Callable[[Environment], None]
     on_end: Callable[[Environment], None]
+    kept: Kept | None = None
+
+    @property
+    def is_restored(self) -> bool:
+        """Whether it begins from a snapshot."""
+        return self.kept is not None and self.kept.is_complete
 
 
 class Starter:
@@ -129,6 +138,7 @@ class Starter:
         phase: str = "init",
         remains: Environment | None = None,
         initialization_type: str = ON_DEMAND,
+        kept: Kept | None = None,
         on_idle: Callable[[Environment], None],
         on_end: Callable[[Environment], None],
     ) -> Environment:
@@ -138,6 +148,7 @@ class Starter:
             phase: ``init``, or ``invoke`` for an init that is repeated within an invocation.
             remains: an environment of the same version that was reset: the new one goes on with its ``/tmp`` and log.
             initialization_type: what the function is told of it; AWS's words.
+            kept: the snapshot that it begins from, or that is to be made of it.
             on_idle: see `Environment`.
             on_end: see `Environment`.
 
@@ -165,8 +176,12 @@ class Starter:
         if remains is not None:
             spec = replace(spec, tmp_of=remains.sandbox)
         extensions = find_extensions(image.mounts if image else spec.mounts)
-        driver = await near.drivers.driver_of(version)
-        plan = _Plan(version, runtime, driver, argv, log, phase, image, extensions, initialization_type, on_idle, on_end)
+        driver = await (near.drivers.keeper_of(version) if kept is not None else near.drivers.driver_of(version))
+        plan = _Plan(
+            version, runtime, driver, argv, log, phase, image, extensions, initialization_type, on_idle, on_end, kept
+        )
+        if kept is not None:
+            return await self._begin_kept(plan, spec, kept)
         # an init that failed or is done again is not repeated on another bet
         is_first = phase == "init" and remains is None
         standby = self._standbys.take(version, runtime, driver) if is_first and not extensions else None
@@ -180,6 +195,18 @@ class Starter:
         sandbox = await driver.prepare(spec)
         return await self._begin(plan, sandbox, sandbox.launch)
 
+    async def _begin_kept(self, plan: _Plan, spec: SandboxSpec, kept: Kept) -> Environment:
+        """Begin from a snapshot, or in a sandbox of which one can be made."""
+        if plan.extensions:
+            raise StartRefused("Extension.LaunchError", "External extensions cannot be used with SnapStart here.", plan.log)
+        if not kept.is_complete:
+            sandbox = await plan.driver.prepare_snapshot(spec)
+            return await self._begin(plan, sandbox, sandbox.launch)
+        if kept.runtime != _identity(plan.runtime):
+            raise SandboxError(f"the snapshot is of the runtime {kept.runtime}")
+        restored = await plan.driver.prepare_snapshot(spec, kept.folder)
+        return await self._begin(plan, restored, lambda _, output, __: restored.restore(output))
+
     async def _begin(
         self, plan: _Plan, sandbox: Sandbox, go: Callable[[Command, OutputSink, OutputSink], Awaitable[None]]
     ) -> Environment:
@@ -192,14 +219,20 @@ class Starter:
             environment = Environment(
                 version, sandbox, log, near.clock, near.ids, freezer, telemetry, plan.on_idle, plan.on_end
             )
-            environment.initialization_type = plan.initialization_type
+            environment.initialization_type, environment.runtime = plan.initialization_type, _identity(runtime)
+            if plan.kept is not None:
+                environment.session.restores, environment.is_restored = True, plan.is_restored
             environment.closers.append(await near.runtime_api.serve(sandbox.runtime_listener, environment))
             if sandbox.aws_listener is not None:
                 environment.closers.append(await near.endpoint.serve(sandbox.aws_listener))
-            if image is None:
+            if plan.is_restored:
+                _tell_restore_start(log, version, runtime)
+            elif image is None:
                 _tell_init_start(log, version, runtime, plan.phase, plan.initialization_type)
             credentials = await near.credentials.credentials(version)
             environment.credentials_until = credentials.good_until
+            if plan.kept is not None:
+                environment.credentials = CredentialDoor(plan.kept.token, credentials, near.clock)
             command = self._command(plan, sandbox, credentials)
             command = image.adapt_command(command, version) if image else command
             environment.launched()
@@ -244,9 +277,10 @@ class Starter:
         if failure is not None:
             environment.sandbox.drain()
             environment.log.flush()
-            environment.log.platform(_init_report(failure, phase))
-        if environment.log.takes_records:
-            _record_init_end(environment, failure, phase)
+        if environment.is_restored:
+            _tell_restore_end(environment, failure)
+        else:
+            _tell_init_end(environment, failure, phase)
         environment.telemetry.init_is_over()
         return failure
 
@@ -276,6 +310,8 @@ class Starter:
             log_stream=plan.log.name,
             telemetry_fd=sandbox.telemetry_fd,
             initialization_type=plan.initialization_type,
+            credentials_address=getattr(sandbox, "credentials_address", "") if plan.kept is not None else "",
+            authorization=plan.kept.token if plan.kept is not None else "",
         )
         env = variables(
             version,
@@ -315,6 +351,11 @@ async def _watch(environment: Environment, held: Command | None) -> None:
         await environment.gone.wait()
     finally:
         environment.stop_serving()
+
+
+def _identity(runtime: ReadyRuntime) -> str:
+    """What tells a runtime from every other, another installation of it included."""
+    return " ".join((runtime.id, runtime.version, *(str(mount.source) for mount in runtime.mounts)))
 
 
 def _mounts(code: Path, layers: Path | None) -> tuple[Mount, ...]:
@@ -367,6 +408,32 @@ def _tell_init_start(log: LogStream, version: FunctionVersion, runtime: ReadyRun
     if log.takes_records:
         label = ":".join(runtime_label(runtime))
         log.record(platform_events.init_start(version, phase, label, runtime_version_arn(version.region, runtime), kind))
+
+
+def _tell_init_end(environment: Environment, failure: InitFailure | None, phase: str) -> None:
+    if failure is not None:
+        environment.log.platform(_init_report(failure, phase))
+    elif environment.initialization_type == SNAP_START:
+        environment.log.platform(f"INIT_REPORT Init Duration: {environment.init_ms:.2f} ms")
+    if environment.log.takes_records:
+        _record_init_end(environment, failure, phase)
+
+
+def _tell_restore_start(log: LogStream, version: FunctionVersion, runtime: ReadyRuntime) -> None:
+    log.platform(_init_start(version, runtime).replace("INIT_START", "RESTORE_START", 1))
+    if log.takes_records:
+        label = ":".join(runtime_label(runtime))
+        log.record(platform_events.restore_start(version, label, runtime_version_arn(version.region, runtime)))
+
+
+def _tell_restore_end(environment: Environment, failure: InitFailure | None) -> None:
+    log, total_ms = environment.log, environment.restore_ms if failure is None else failure.init_ms
+    status, kind = (failure.status, failure.error_type) if failure is not None else ("success", "")
+    shown = failures.reported_type(kind) if status == "error" else ""
+    log.platform(restoration.report_line(total_ms, status if failure is not None else "", shown))
+    if log.takes_records:
+        log.record(platform_events.restore_runtime_done(status, kind))
+        log.record(platform_events.restore_report(status, total_ms, kind))
 
 
 def _record_init_end(environment: Environment, failure: InitFailure | None, phase: str) -> None:

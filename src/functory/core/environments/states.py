@@ -19,6 +19,10 @@ whatever goes wrong ends it, and the next invocation gets another.
           v                   │                                 │
     RuntimeInitError          └──next── RuntimeInvocationErrorResponse <──error
 
+A runtime whose state is kept for others (SnapStart) waits between init and its first event, in the snapshot and again after
+it: ``RuntimeStarted ──restore/next──> RuntimeRestoreReady ──restored──> RuntimeRestoring ──next──> RuntimeReady``, or
+``RuntimeRestoring ──restore/error──> RuntimeRestoreError``.
+
 **An extension**, external or internal; an internal one is made by its registration. A process that ends before it was told
 to is a failure of the environment, whatever its state.
 
@@ -65,6 +69,9 @@ class RuntimeState(Enum):
 
     STARTED = "RuntimeStarted"
     INIT_ERROR = "RuntimeInitError"
+    RESTORE_READY = "RuntimeRestoreReady"
+    RESTORING = "RuntimeRestoring"
+    RESTORE_ERROR = "RuntimeRestoreError"
     READY = "RuntimeReady"
     RUNNING = "RuntimeRunning"
     RESPONDING = "RuntimeInvocationResponse"
@@ -75,8 +82,11 @@ class RuntimeState(Enum):
 RUNTIME = StateTable(
     "runtime",
     {
-        RuntimeState.STARTED: frozenset({RuntimeState.READY, RuntimeState.INIT_ERROR}),
+        RuntimeState.STARTED: frozenset({RuntimeState.READY, RuntimeState.INIT_ERROR, RuntimeState.RESTORE_READY}),
         RuntimeState.INIT_ERROR: frozenset(),
+        RuntimeState.RESTORE_READY: frozenset({RuntimeState.RESTORING}),
+        RuntimeState.RESTORING: frozenset({RuntimeState.READY, RuntimeState.RESTORE_ERROR}),
+        RuntimeState.RESTORE_ERROR: frozenset(),
         RuntimeState.READY: frozenset({RuntimeState.RUNNING}),
         RuntimeState.RUNNING: frozenset({RuntimeState.RESPONDING, RuntimeState.ERROR_SENT}),
         RuntimeState.RESPONDING: frozenset({RuntimeState.RESPONSE_SENT}),

@@ -16,6 +16,7 @@ from functory.runtimes.port import ReadyRuntime
 
 ON_DEMAND = "on-demand"
 PROVISIONED = "provisioned-concurrency"
+SNAP_START = "snap-start"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,8 @@ class Surroundings:
         log_stream: name of the environment's log stream.
         telemetry_fd: descriptor of the framed log channel, or None.
         initialization_type: what ``AWS_LAMBDA_INITIALIZATION_TYPE`` says.
+        credentials_address: ``host:port`` where a function that is to be kept asks for its credentials; else ``""``.
+        authorization: the token it shows there.
     """
 
     paths: Mapping[str, str]
@@ -51,6 +54,16 @@ class Surroundings:
     log_stream: str
     telemetry_fd: int | None
     initialization_type: str = ON_DEMAND
+    credentials_address: str = ""
+    authorization: str = field(default="", repr=False)
+
+
+CREDENTIALS_PATH = "/2021-04-23/credentials"
+_NOT_KEPT = (
+    "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN",
+    "AWS_LAMBDA_LOG_GROUP_NAME", "AWS_LAMBDA_LOG_STREAM_NAME",
+)  # fmt: skip
+"""AWS: what the variables of a snapshot cannot say, because it differs between the environments that begin from it."""
 
 
 def places(paths: Mapping[str, str]) -> dict[str, str]:
@@ -129,6 +142,13 @@ def variables(
         "LAMBDA_RUNTIME_DIR": values["runtime"],
         "_HANDLER": version.handler,
     }
+    if around.credentials_address:
+        for name in _NOT_KEPT:
+            del env[name]
+        env |= {
+            "AWS_CONTAINER_CREDENTIALS_FULL_URI": f"http://{around.credentials_address}{CREDENTIALS_PATH}",
+            "AWS_CONTAINER_AUTHORIZATION_TOKEN": around.authorization,
+        }
     if version.log_format == "JSON":
         env |= {"AWS_LAMBDA_LOG_FORMAT": "JSON", "AWS_LAMBDA_LOG_LEVEL": version.application_log_level}
     if around.endpoint_url:

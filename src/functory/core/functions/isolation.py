@@ -43,3 +43,8 @@ def effective(asked: str, floor: str) -> str:
 def epoch_of(epoch: str, asked: str) -> str:
     """An epoch of a function version that differs between isolations, so that a change of the tag retires environments."""
     return f"{epoch}/{asked}" if asked else epoch
+
+
+def plain_epoch(epoch: str) -> str:
+    """What `epoch_of` was given."""
+    return epoch.partition("/")[0]

@@ -53,6 +53,7 @@ class FunctionVersion:
         image: set for a container image; ``code_key`` is its digest then, ``runtime`` and ``handler`` are ``""``.
         layer_keys: blob keys of the layers' zips, in the order of ``Layers``: later ones override earlier ones in ``/opt``.
         runtime_pin: ARN of the only runtime version it may run with, or ``""``.
+        snap_start: whether its environments begin from a snapshot (a published version with SnapStart).
         isolation: what its tags ask for (see `functory.core.functions.isolation`), or ``""``; part of ``epoch``.
     """
 
@@ -79,6 +80,7 @@ class FunctionVersion:
     layer_keys: tuple[str, ...] = ()
     runtime_pin: str = ""
     isolation: str = ""
+    snap_start: bool = False
 
     @property
     def arn(self) -> str:

@@ -28,6 +28,7 @@ class Candidate:
         facts: what to run; None unless ready.
         state: AWS's word for the state (``Pending`` …), for error texts.
         reason: why it failed, for people.
+        snap_start: whether its environments begin from a snapshot.
     """
 
     version: str
@@ -35,6 +36,7 @@ class Candidate:
     facts: FunctionVersion | None
     state: str
     reason: str = ""
+    snap_start: bool = False
 
 
 @dataclass(frozen=True, slots=True)

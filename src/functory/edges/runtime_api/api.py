@@ -11,6 +11,7 @@ import socket
 from functory.aws.http import HttpRequest, HttpResponse
 from functory.core.environments.port import Close, Served
 from functory.core.environments.session import RuntimeApiError
+from functory.core.environments.variables import CREDENTIALS_PATH
 from functory.edges.runtime_api.extensions import PREFIX as EXTENSION_PREFIX
 from functory.edges.runtime_api.extensions import ExtensionsApi
 from functory.edges.runtime_api.open_request import OpenRequest
@@ -21,6 +22,7 @@ from functory.kernel.limits import SYNC_RESPONSE_BYTES
 from functory.net.http1 import Exchange, Http1Server
 
 PREFIX = "/2018-06-01/runtime/"
+_TEXT = [("Content-Type", "text/plain; charset=utf-8")]
 
 
 def body_limit(_: HttpRequest) -> int:
@@ -48,9 +50,10 @@ class RuntimeApi:
 class _SessionApi:
     """The API of one session."""
 
-    __slots__ = ("_extensions", "_session", "_telemetry")
+    __slots__ = ("_extensions", "_served", "_session", "_telemetry")
 
     def __init__(self, served: Served) -> None:
+        self._served = served
         self._session = served.session
         self._extensions = ExtensionsApi(served.extensions)
         self._telemetry = TelemetryApi(served.extensions, served.telemetry)
@@ -73,17 +76,28 @@ class _SessionApi:
             return self._extensions.route(exchange, request)
         if path in SUBSCRIPTION_PATHS:
             return self._telemetry.route(request)
+        if path == CREDENTIALS_PATH and request.method == "GET":
+            return self._credentials(request)
         return HttpResponse(404, [("Content-Type", "text/plain")], b"404 page not found\n")
+
+    def _credentials(self, request: HttpRequest) -> HttpResponse:
+        """AWS: the wrong token is answered as its own agent does."""
+        door = self._served.credentials
+        document = door.open(request.headers.get("authorization", "")) if door is not None else None
+        if document is None:
+            return HttpResponse(404, _TEXT, b"cannot get credentials for the provided token\n")
+        return HttpResponse(200, JSON, document)
 
     def _runtime(self, exchange: Exchange, request: HttpRequest) -> HttpResponse | None:
         session = self._session
         path = request.path
         parts = path[len(PREFIX) :].split("/")
         match parts:
-            case ["invocation", "next"]:
+            case [("invocation" | "restore") as kind, "next"]:
                 if request.method != "GET":
                     return HttpResponse(405)
-                session.next(OpenRequest(exchange))
+                wait = session.next if kind == "invocation" else session.restore_next
+                wait(OpenRequest(exchange))
                 return None
             case ["invocation", request_id, ("response" | "error") as kind]:
                 if request.method != "POST":
@@ -93,10 +107,11 @@ class _SessionApi:
                     return None
                 self._answered(exchange, request, request_id, kind)
                 return HttpResponse(202, JSON, OK)
-            case ["init", "error"]:
+            case [("init" | "restore") as kind, "error"]:
                 if request.method != "POST":
                     return HttpResponse(405)
-                session.init_error(request.body, _error_type(request))
+                report = session.init_error if kind == "init" else session.restore_error
+                report(request.body, _error_type(request))
                 return HttpResponse(202, JSON, OK)
             case _:
                 return HttpResponse(404, [("Content-Type", "text/plain")], b"404 page not found\n")

@@ -30,10 +30,11 @@ from functory.kernel import log
 from functory.sandbox import cgroups, first_process, linux, recovery
 from functory.sandbox.drivers.oci_sandbox import OciSandbox, Shared
 from functory.sandbox.drivers.oci_standby import OciStandby
+from functory.sandbox.drivers.runsc_checkpoint import RunscSnapshot
 from functory.sandbox.identity import IdRanges
 from functory.sandbox.mounts import check_mounts
 from functory.sandbox.outbound import Outbound, Wish
-from functory.sandbox.port import Capabilities, Limits, Sandbox, SandboxError, SandboxSpec, StandbySandbox
+from functory.sandbox.port import Capabilities, Limits, Sandbox, SandboxError, SandboxSpec, SnapshotSandbox, StandbySandbox
 from functory.sandbox.rootfs import ETC_FILES, RootTemplates
 from functory.sandbox.scratch import Scratch
 from functory.sandbox.traits import traits_of
@@ -155,6 +156,12 @@ class OciDriver:
         if not self.capabilities.standby:
             raise SandboxError(f"sandbox {spec.id}: {self._runtime.name} makes none whose function comes later")
         return await self._make(OciStandby(self._checked(spec), self._require_shared(), self._forget))
+
+    async def prepare_snapshot(self, spec: SandboxSpec, folder: Path | None = None) -> SnapshotSandbox:
+        """See `SandboxDriver`."""
+        if not self.capabilities.snapshots:
+            raise SandboxError(f"sandbox {spec.id}: {self._runtime.name} keeps none here")
+        return await self._make(RunscSnapshot(self._checked(spec), self._require_shared(), self._forget, folder))
 
     async def _make(self, sandbox: S) -> S:
         self._sandboxes[sandbox.id] = sandbox
@@ -300,5 +307,6 @@ def _capabilities(shared: Shared) -> Capabilities:
         standby=shared.traits.descriptors == "count",  # gVisor's mounts are its own: nothing appears in them later
         own_root=True,
         own_kernel=shared.traits.own_kernel,
+        snapshots=bool(shared.traits.snapshot_options) and shared.scratch.uses_disk and shared.outbound.mode != "host",
         notes=tuple(notes),
     )

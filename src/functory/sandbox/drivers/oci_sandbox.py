@@ -36,7 +36,7 @@ _FREEZE_TIMEOUT_S = 2.0
 _POLL_S = 0.001
 _LOG_BYTES_MAX = 16_384
 _ABOVE_INHERITED = 64
-_RUNTIME_ENV = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
+RUNTIME_ENV = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
 # A runtime that ends when the process runs is a short-lived program: one thread and no garbage collection halve its start.
 _SHORT_LIVED_ENV = {"GOMAXPROCS": "1", "GOGC": "off"}
 
@@ -140,7 +140,7 @@ class OciSandbox:
 
     def _make(self) -> None:
         """In a thread."""
-        self._network = self._shared.outbound.make(aws_endpoint=self._spec.aws_endpoint)
+        self._network = self._make_network()
         self._folder.mkdir(parents=True, mode=0o755)
         self._tmp = self._make_tmp()
         image = self._spec.root
@@ -150,6 +150,10 @@ class OciSandbox:
         mounts = tuple(self._mapped(number, mount) for number, mount in enumerate(self._spec.mounts))
         ours = (*self._shared.roots.network_files(), *self._shared.roots.first_process()) if image else ()
         self._spec = dataclasses.replace(self._spec, mounts=(*mounts, *ours))
+
+    def _make_network(self) -> network.Network:
+        """In a thread."""
+        return self._shared.outbound.make(aws_endpoint=self._spec.aws_endpoint)
 
     def _make_tmp(self) -> Path:
         """In a thread: the folder that becomes ``/tmp``."""
@@ -307,7 +311,6 @@ class OciSandbox:
 
     def _spawn(self, command: Command) -> int:
         """In a thread: write the bundle and start the runtime's command; its pid."""
-        traits = self._shared.traits
         (self._folder / "config.json").write_text(json.dumps(oci_spec.config(self._spec, command, self._place())))
         uid, gid = self._first_id + oci_spec.UID, self._first_id + oci_spec.GID
         inherited = self._inherited()
@@ -317,7 +320,7 @@ class OciSandbox:
             os.fchown(fd, uid, gid)  # so that /dev/stdout can be opened by name
         argv = [
             str(self._shared.runtime), "--root", str(self._state), "--log", str(self._folder / "log"),
-            "--log-format", "json", *traits.global_options, "run", "--detach", *traits.run_options(tuple(sorted(inherited))),
+            "--log-format", "json", *self._start_options(tuple(sorted(inherited))),
             "--bundle", str(self._folder), "--pid-file", str(self._folder / "pid"), self._container_id(),
         ]  # fmt: skip
         with contextlib.ExitStack() as held:
@@ -333,14 +336,25 @@ class OciSandbox:
                 high = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, _ABOVE_INHERITED)
                 held.callback(os.close, high)
                 actions.append((os.POSIX_SPAWN_DUP2, high, number))
-            environment = _RUNTIME_ENV | ({} if traits.helpers else _SHORT_LIVED_ENV)
+            environment = RUNTIME_ENV | ({} if self._shared.traits.helpers else _SHORT_LIVED_ENV)
             with self._shared.spawning:
-                pid = os.posix_spawn(argv[0], argv, environment, file_actions=actions, setsid=True)
+                pid = self._start_program(
+                    lambda: os.posix_spawn(argv[0], argv, environment, file_actions=actions, setsid=True)
+                )
                 self._shared.watched.add(pid)
         # Written by root, the score is also the floor that the function cannot go below; the runtime's children inherit it.
         with contextlib.suppress(OSError):  # it has ended already
             Path(f"/proc/{pid}/oom_score_adj").write_text(str(oci_spec.OOM_SCORE))
         return pid
+
+    def _start_options(self, descriptors: tuple[int, ...]) -> tuple[str, ...]:
+        """The runtime's global options, the command that starts a container, and its options."""
+        traits = self._shared.traits
+        return *traits.global_options, "run", "--detach", *traits.run_options(descriptors)
+
+    def _start_program(self, spawn: Callable[[], int]) -> int:
+        """In a thread: start the runtime's command with ``spawn``; its pid."""
+        return spawn()
 
     def _container_id(self) -> str:
         """Unique among all nodes of the machine where the runtime needs it (gVisor names a socket of the host by it)."""

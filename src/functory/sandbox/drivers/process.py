@@ -40,6 +40,7 @@ from functory.sandbox.port import (
     Sandbox,
     SandboxError,
     SandboxSpec,
+    SnapshotSandbox,
     StandbySandbox,
 )
 
@@ -113,6 +114,10 @@ class ProcessDriver:
     async def prepare_standby(self, spec: SandboxSpec) -> StandbySandbox:
         """See `SandboxDriver`; there is nothing that could be mounted into a running process of this driver."""
         raise SandboxError(f"sandbox {spec.id}: the driver {self.name} makes none whose function comes later")
+
+    async def prepare_snapshot(self, spec: SandboxSpec, folder: Path | None = None) -> SnapshotSandbox:  # noqa: ARG002
+        """See `SandboxDriver`; a process of this driver cannot be kept."""
+        raise SandboxError(f"sandbox {spec.id}: the driver {self.name} keeps none")
 
     async def close(self) -> None:
         """See `SandboxDriver`."""

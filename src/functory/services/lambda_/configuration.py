@@ -13,7 +13,7 @@ from functory.aws import model
 from functory.core.calls import CallContext
 from functory.core.functions.model import LATEST
 from functory.core.functions.names import FunctionRef
-from functory.services.lambda_ import errors, images, layers, layers_rules, names, rows, rules, tenancy
+from functory.services.lambda_ import errors, images, layers, layers_rules, names, rows, rules, snap_start, tenancy
 from functory.services.lambda_.lifecycle import State, UpdateStatus
 from functory.services.lambda_.log_rules import logging_changes
 from functory.services.lambda_.records import Code, Config, Image, VersionRecord
@@ -103,6 +103,8 @@ def changed_config(config: Config, params: Mapping[str, Any], arn: str, variable
         changes |= logging_changes(params["LoggingConfig"], config)
     if "VpcConfig" in params:
         changes["vpc_shown"] = True
+    if "SnapStart" in params:
+        changes["snap_start"] = snap_start.asks(params)
     if config.image is not None:
         changes["image"] = images.configured(config.image, params.get("ImageConfig"))
     result = msgspec.structs.replace(config, **changes)
@@ -171,6 +173,8 @@ class ConfigurationApi:
         if "Role" in params:
             await room.roles.check(ctx, params["Role"], ref.arn)
         check_runtime(params, room)
+        if snap_start.asks(params):
+            await snap_start.check_node(room.snapshots)
         stamp = room.stamp()
 
         def work(conn: Connection) -> VersionRecord:
@@ -180,6 +184,7 @@ class ConfigurationApi:
             check_runtime_change(conn, latest, params.get("Runtime", latest.config.runtime))
             images.check_members(params, {}, image=latest.config.image is not None)
             config = layered(conn, ctx, changed_config(latest.config, params, ref.arn, room.variables), params, latest.code)
+            snap_start.check(config, room.runtimes)
             record = latest.changed(stamp, config=config)
             rows.touch_packages(conn, [layer.key for layer in latest.config.layers], stamp.now)
             rows.put_version(conn, record)

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from functory.core.calls import CallContext
 from functory.core.functions.model import LATEST
 from functory.core.functions.names import FunctionRef, is_version_number
-from functory.services.lambda_ import errors, images, names, provisioned_rows, rows, rules, view
+from functory.services.lambda_ import errors, images, names, provisioned_rows, rows, rules, snap_start, view
 from functory.services.lambda_.concurrency import view_of
 from functory.services.lambda_.configuration import key_of, layered, need_latest, new_config, with_image
 from functory.services.lambda_.packages import check_storage
@@ -39,6 +39,8 @@ class FunctionsApi:
         ref = names.resolve_new(ctx, params["FunctionName"])
         rules.refuse_unsupported("CreateFunction", params)
         await room.roles.check(ctx, params["Role"], ref.arn)
+        if snap_start.asks(params):
+            await snap_start.check_node(room.snapshots)
         is_image = images.is_image(params)
         images.check_members(params, params["Code"], image=is_image)
         bare = new_config(params, ref.arn, room)
@@ -48,6 +50,7 @@ class FunctionsApi:
         stamp = room.stamp()
         async with images.incoming(room, params["Code"], image=is_image) as (code, image):
             config = with_image(bare, image, params)
+            snap_start.check(config, room.runtimes)
 
             def work(conn: Connection) -> VersionRecord:
                 if rows.get_function(conn, key_of(ref)) is not None:

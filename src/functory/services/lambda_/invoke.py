@@ -30,7 +30,7 @@ from functory.kernel import log
 from functory.kernel.clock import Clock
 from functory.kernel.ids import Ids
 from functory.kernel.limits import ASYNC_REQUEST_BYTES, CLIENT_CONTEXT_BYTES, SYNC_REQUEST_BYTES
-from functory.services.lambda_ import errors, names, rules
+from functory.services.lambda_ import errors, names, rules, snap_start
 from functory.services.lambda_.ports import AsyncEvent, AsyncEvents
 from functory.services.lambda_.tenancy import check_tenant
 
@@ -264,6 +264,8 @@ class InvokeApi:
         if candidate.facts is not None:
             return candidate.facts
         if candidate.readiness is Readiness.PREPARING:
+            if candidate.snap_start:  # that may take minutes
+                raise snap_start.not_ready()
             settled = await self._functions.settled(
                 ref.account_id, ref.region, ref.name, ref.qualifier or LATEST, timeout_s=self._pending_wait_s
             )

@@ -13,6 +13,7 @@ from functory.core.functions.routes import Candidate, Route
 from functory.core.functions.terms import DEFAULT_TERMS
 from functory.core.invocations.lineage import resource_id
 from functory.services.lambda_ import event_invoke_rows, rows, runtime_management_rows
+from functory.services.lambda_.records import VersionRecord
 from functory.services.lambda_.tenancy import PER_TENANT
 from functory.services.lambda_.variables import Variables
 from functory.store.port import Store
@@ -61,8 +62,15 @@ def _versions(conn: Connection, variables: Variables, key: rows.Key, qualifier: 
 
 def candidate(conn: Connection, variables: Variables, key: rows.Key, version: str) -> Candidate | None:
     """Part of a unit of work: a version as the engine sees it; None when there is none."""
-    function, record = rows.get_function(conn, key), rows.get_version(conn, key, version)
-    if function is None or record is None:
+    record = rows.get_version(conn, key, version)
+    return candidate_of(conn, variables, record) if record is not None else None
+
+
+def candidate_of(conn: Connection, variables: Variables, record: VersionRecord) -> Candidate | None:
+    """Part of a unit of work: as `candidate`, of a version as it is or will be; None when its function is gone."""
+    key, version = (record.account_id, record.region, record.name), record.version
+    function = rows.get_function(conn, key)
+    if function is None:
         return None
     environment = variables.opened(record.arn, record.live_config) if record.live_config is not None else None
     found = record.candidate(asked_for(function.tags), environment or {})

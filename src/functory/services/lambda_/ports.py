@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 from functory.core.calls import CallContext
 from functory.core.environments.provisioned import Provisioning, Wish
+from functory.core.functions.model import FunctionVersion
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +84,26 @@ class Isolations(Protocol):
 
     async def refusal(self, account_id: str, isolation: str) -> str:
         """Why functions of an account cannot ask for this isolation; ``""`` when they can."""
+
+
+class Snapshots(Protocol):
+    """Who makes and keeps the snapshots of SnapStart."""
+
+    async def refusal(self) -> str:
+        """Why no function can have SnapStart on this node; ``""`` when they can."""
+
+    async def publish(self, version: FunctionVersion) -> tuple[str, str] | None:
+        """Make the snapshot of a version; AWS's reason code and the reason when that is not possible.
+
+        Its init may take minutes.
+        """
+
+    async def sweep(self, is_current: Callable[[FunctionKey, str], Awaitable[bool]]) -> None:
+        """Remove the snapshots of what ``is_current`` denies: a version, and one of its epochs."""
+
+
+FunctionKey = tuple[str, str, str, str]
+"""account, region, name, version"""
 
 
 class AsyncEvents(Protocol):

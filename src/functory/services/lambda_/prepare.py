@@ -7,6 +7,9 @@ revision) is left for the next round. Environments of the code before are told t
 
 Whether the runtime is on this machine is not asked here: it may be installed at any time, and each invocation finds out.
 
+A published version with SnapStart has an init run, which may take minutes: it is prepared beside the others, which do not
+wait for it.
+
 At start, versions that failed for something this machine may have got since (room on the disk) are tried again.
 """
 
@@ -16,6 +19,7 @@ import asyncio
 from collections.abc import Callable
 from functools import partial
 from operator import methodcaller
+from types import TracebackType
 
 from sqlalchemy import Connection
 
@@ -29,9 +33,11 @@ from functory.core.invocations.port import Invoker
 from functory.kernel import log
 from functory.kernel.clock import Clock
 from functory.kernel.ids import Ids
+from functory.kernel.tasks import TaskScope
 from functory.services.lambda_ import images, rows, runtime_management_rows
 from functory.services.lambda_.commits import Commits
-from functory.services.lambda_.loader import candidate
+from functory.services.lambda_.loader import candidate, candidate_of
+from functory.services.lambda_.ports import Snapshots
 from functory.services.lambda_.records import VersionRecord
 from functory.services.lambda_.runtime_versions import RuntimeVersions
 from functory.services.lambda_.variables import Variables
@@ -61,6 +67,7 @@ class Preparer:
         runtime_versions: RuntimeVersions,
         variables: Variables,
         invoker: Invoker,
+        snapshots: Snapshots,
         ids: Ids,
         clock: Clock,
     ) -> None:
@@ -71,8 +78,19 @@ class Preparer:
         self._runtime_versions = runtime_versions
         self._variables = variables
         self._invoker = invoker
+        self._snapshots = snapshots
+        self._tasks = TaskScope("services.lambda.prepare")
+        self._beside: set[str] = set()
         self._ids = ids
         self._clock = clock
+
+    async def __aenter__(self) -> Preparer:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._tasks.close()
 
     async def recover(self) -> None:
         """Give versions another try that failed for a passing reason. Called once, at start."""
@@ -82,11 +100,26 @@ class Preparer:
                 await self._commit(record, again)
 
     async def run(self) -> None:
-        """Prepare until nothing is left."""
-        while batch := await self._store.read(lambda conn: rows.list_unsettled(conn, _BATCH)):
+        """Prepare until nothing is left but what is prepared beside."""
+        while batch := await self._next():
             async with asyncio.TaskGroup() as tasks:
                 for record in batch:
-                    tasks.create_task(self._prepare(record))
+                    if record.begins_from_snapshot:
+                        self._beside.add(record.revision_id)
+                        self._tasks.spawn(self._prepare_beside(record), f"prepare {record.name}:{record.version}")
+                    else:
+                        tasks.create_task(self._prepare(record))
+
+    async def _next(self) -> list[VersionRecord]:
+        limit = _BATCH + len(self._beside)
+        records = await self._store.read(lambda conn: rows.list_unsettled(conn, limit))
+        return [record for record in records if record.revision_id not in self._beside]
+
+    async def _prepare_beside(self, record: VersionRecord) -> None:
+        try:
+            await self._prepare(record)
+        finally:
+            self._beside.discard(record.revision_id)
 
     async def _prepare(self, record: VersionRecord) -> None:
         verdict = await self._judge(record)
@@ -118,7 +151,14 @@ class Preparer:
             return "InternalError", "The stored code package is missing."
         except OSError as error:
             return "InternalError", f"The code could not be unpacked: {error.strerror or error}"
-        return None
+        return await self._snapshot(record) if record.begins_from_snapshot else None
+
+    async def _snapshot(self, record: VersionRecord) -> Verdict | None:
+        """Initialise the version once and keep it."""
+        ready = record.prepared(record.revision_id)
+        found = await self._store.read(lambda conn: candidate_of(conn, self._variables, ready))
+        facts = found.facts if found is not None else None  # it was deleted meanwhile
+        return await self._snapshots.publish(facts) if facts is not None else None
 
     async def _commit(self, record: VersionRecord, move: Move, runtime_arn: str = "") -> FunctionVersion | None:
         """Commit a move unless the row changed since it was read; what the engine may run after it.

@@ -176,6 +176,10 @@ def _check_published(alias: AliasRecord) -> None:
 
 
 def _check_apart(conn: Connection, key: rows.Key, qualifier: str, versions: set[str]) -> None:
+    for version in versions:
+        record = rows.get_version(conn, key, version)
+        if record is not None and record.begins_from_snapshot:
+            raise errors.invalid("Provisioned Concurrency is not supported for SnapStart enabled functions.")
     others = provisioned_rows.list_of(conn, key)
     found = {other.qualifier: rows.get_alias(conn, key, other.qualifier) for other in others}
     aliases = {name: alias for name, alias in found.items() if alias is not None}

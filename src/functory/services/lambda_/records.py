@@ -58,6 +58,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         sealed_environment: see `variables`; ``""`` when none was ever set.
         kms_key_arn: KMSKeyArn as given, or ``""``.
         tenancy: TenantIsolationMode, ``""`` without; set with the function, for ever.
+        snap_start: whether published versions get a snapshot.
     """
 
     runtime: str
@@ -79,6 +80,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     tenancy: str = ""
     sealed_environment: str = ""
     kms_key_arn: str = ""
+    snap_start: bool = False
 
 
 class Stamp(msgspec.Struct, frozen=True):
@@ -174,12 +176,17 @@ class VersionRecord(msgspec.Struct, frozen=True, kw_only=True):
         return self.state is State.PENDING or self.update_status is UpdateStatus.IN_PROGRESS
 
     @property
+    def begins_from_snapshot(self) -> bool:
+        """Whether its environments do: a published version with SnapStart."""
+        return self.config.snap_start and self.version != LATEST
+
+    @property
     def digest(self) -> str:
         """Equal for two contents of ``$LATEST`` that publish the same version."""
         config = msgspec.to_builtins(self.config, order="deterministic")
         if not self.config.layers:
             del config["layers"]  # as digests were before there were layers
-        for member in ("tenancy", "sealed_environment", "kms_key_arn"):
+        for member in ("tenancy", "sealed_environment", "kms_key_arn", "snap_start"):
             if not config[member]:
                 del config[member]
         return hashlib.sha256(self.code.key.encode() + msgspec.json.encode(config)).hexdigest()
@@ -287,7 +294,9 @@ class VersionRecord(msgspec.Struct, frozen=True, kw_only=True):
                 self.version, Readiness.READY, self._facts(self.live_config, isolation, environment), self.state.value
             )
         readiness = Readiness.FAILED if self.state is State.FAILED else Readiness.PREPARING
-        return Candidate(self.version, readiness, None, self.state.value, self.state_reason)
+        return Candidate(
+            self.version, readiness, None, self.state.value, self.state_reason, snap_start=self.begins_from_snapshot
+        )
 
     def _facts(self, config: Config, isolation: str, environment: Mapping[str, str]) -> FunctionVersion:
         default_group = f"/aws/lambda/{self.name}"
@@ -313,6 +322,7 @@ class VersionRecord(msgspec.Struct, frozen=True, kw_only=True):
             image=config.image.overrides if config.image else None,
             layer_keys=tuple(layer.key for layer in config.layers),
             isolation=isolation,
+            snap_start=self.begins_from_snapshot,
         )
 
 

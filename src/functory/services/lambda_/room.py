@@ -18,7 +18,7 @@ from functory.services.lambda_ import view
 from functory.services.lambda_.commits import Commits
 from functory.services.lambda_.links import CodeLinks
 from functory.services.lambda_.packages import Packages
-from functory.services.lambda_.ports import ExecutionRoles, Isolations, Provisioner, Reservations
+from functory.services.lambda_.ports import ExecutionRoles, Isolations, Provisioner, Reservations, Snapshots
 from functory.services.lambda_.records import Stamp, VersionRecord
 from functory.services.lambda_.runtime_versions import RuntimeVersions
 from functory.services.lambda_.variables import Variables
@@ -47,6 +47,7 @@ class Room:
         variables: environment variables, sealed and opened.
         runtime_versions: which versions of their runtimes functions run with.
         isolations: how functions can be isolated here.
+        snapshots: who keeps the snapshots of SnapStart.
         targets: who receives what destinations are sent.
         roles: which roles functions may have.
         nudge: there is something to prepare.
@@ -69,6 +70,7 @@ class Room:
     isolations: Isolations
     runtime_versions: RuntimeVersions
     variables: Variables
+    snapshots: Snapshots
     targets: Targets
     roles: ExecutionRoles
     nudge: Callable[[], None]

@@ -120,7 +120,6 @@ _CONFIGURATION = (
     Unsupported("KMSKeyArn", lambda value: not value or value.endswith(":alias/aws/lambda")),
     Unsupported("TracingConfig.Mode", lambda value: value == "PassThrough", "Active"),
     Unsupported("FileSystemConfigs", _all_empty),
-    Unsupported("SnapStart.ApplyOn", lambda value: value == "None", "PublishedVersions"),
     Unsupported("CapacityProviderConfig"),
     Unsupported("DurableConfig"),
     Unsupported("RuntimeConfig"),

@@ -37,7 +37,15 @@ from functory.services.lambda_.loader import StoreRoutes
 from functory.services.lambda_.packages import Packages
 from functory.services.lambda_.policies import PoliciesApi
 from functory.services.lambda_.policy_cache import FunctionPolicies
-from functory.services.lambda_.ports import AnyRole, AsyncEvents, ExecutionRoles, Isolations, Provisioner, Reservations
+from functory.services.lambda_.ports import (
+    AnyRole,
+    AsyncEvents,
+    ExecutionRoles,
+    Isolations,
+    Provisioner,
+    Reservations,
+    Snapshots,
+)
 from functory.services.lambda_.prepare import Preparer
 from functory.services.lambda_.provisioned import ProvisionedApi
 from functory.services.lambda_.provisioning import Provisioning
@@ -85,6 +93,7 @@ class LambdaService:
         reservations: Reservations,
         provisioner: Provisioner,
         isolations: Isolations,
+        snapshots: Snapshots,
         targets: Targets,
         runtimes: RuntimeCatalog,
         clock: Clock,
@@ -112,11 +121,14 @@ class LambdaService:
             runtime_versions=runtime_versions,
             variables=self._variables,
             invoker=invoker,
+            snapshots=snapshots,
             ids=ids,
             clock=clock,
         )
         self._prepare = Job("lambda.prepare", self._preparer.run, every_s=_PREPARE_EVERY_S)
-        self._sweep = Job("lambda.sweep", Sweeper(store=store, artifacts=artifacts, clock=clock).run, every_s=EVERY_S)
+        self._sweep = Job(
+            "lambda.sweep", Sweeper(store=store, artifacts=artifacts, snapshots=snapshots, clock=clock).run, every_s=EVERY_S
+        )
         self.invoke_api = InvokeApi(
             functions=self.functions,
             invoker=invoker,
@@ -153,6 +165,7 @@ class LambdaService:
             isolations=isolations,
             runtime_versions=runtime_versions,
             variables=self._variables,
+            snapshots=snapshots,
             targets=targets,
             roles=roles or AnyRole(),
             nudge=self._prepare.nudge,
@@ -167,6 +180,7 @@ class LambdaService:
             await self._tell_reservations()
             await self._provisioning.tell_all()
             await self._preparer.recover()
+            await stack.enter_async_context(self._preparer)
             await stack.enter_async_context(self._prepare)
             await stack.enter_async_context(self._provisioning.job)
             await stack.enter_async_context(self._sweep)

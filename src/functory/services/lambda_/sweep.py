@@ -14,9 +14,11 @@ from __future__ import annotations
 from functools import partial
 
 from functory.core.artifacts.artifacts import Artifacts
+from functory.core.functions.isolation import plain_epoch
 from functory.kernel import log
 from functory.kernel.clock import Clock
 from functory.services.lambda_ import layers_rows, rows
+from functory.services.lambda_.ports import FunctionKey, Snapshots
 from functory.store.port import Store
 
 _log = log.get("services.lambda.sweep")
@@ -28,9 +30,12 @@ _BATCH = 256
 class Sweeper:
     """One run removes what is due."""
 
-    def __init__(self, *, store: Store, artifacts: Artifacts, clock: Clock, grace_s: float = GRACE_S) -> None:
+    def __init__(
+        self, *, store: Store, artifacts: Artifacts, snapshots: Snapshots, clock: Clock, grace_s: float = GRACE_S
+    ) -> None:
         self._store = store
         self._artifacts = artifacts
+        self._snapshots = snapshots
         self._clock = clock
         self._grace_s = grace_s
         self._idle_since: dict[str, float] = {}
@@ -45,6 +50,13 @@ class Sweeper:
                 _log.info("package_collected", code_key=code_key)
 
         await self._sweep_merged()
+        await self._snapshots.sweep(self._is_current)
+
+    async def _is_current(self, version: FunctionKey, epoch: str) -> bool:
+        """Whether a version exists and is of this epoch, or will be."""
+        account_id, region, name, number = version
+        record = await self._store.read(lambda conn: rows.get_version(conn, (account_id, region, name), number))
+        return record is not None and plain_epoch(epoch) in {record.epoch, record.live_epoch}
 
     async def _sweep_merged(self) -> None:
         now = self._clock.epoch_s()

@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 
 from functory.core.artifacts.package import code_sha256
 from functory.core.calls import CallContext
-from functory.services.lambda_ import errors, names, rows, rules
+from functory.services.lambda_ import errors, names, rows, rules, snap_start
 from functory.services.lambda_.configuration import check_idle, key_of, need_latest
 from functory.services.lambda_.packages import check_storage
 from functory.services.lambda_.paging import decode_marker, page, page_size
@@ -50,6 +50,8 @@ class VersionsApi:
         ref = names.resolve_function(ctx, params["FunctionName"], action="lambda:PublishVersion")
         rules.refuse_unsupported("PublishVersion", params)
         stamp = self._room.stamp()
+        if (await self._room.store.read(lambda conn: need_latest(conn, ref))).config.snap_start:
+            await snap_start.check_node(self._room.snapshots)
 
         def work(conn: Connection) -> VersionRecord:
             latest = need_latest(conn, ref)

@@ -61,7 +61,10 @@ def summary(record: VersionRecord, qualifier: str, environment: Mapping[str, Any
         "PackageType": "Zip",
         "Architectures": [config.architecture],
         "EphemeralStorage": {"Size": config.ephemeral_mib},
-        "SnapStart": {"ApplyOn": "None", "OptimizationStatus": "Off"},
+        "SnapStart": {
+            "ApplyOn": "PublishedVersions" if config.snap_start else "None",
+            "OptimizationStatus": "On" if record.begins_from_snapshot else "Off",
+        },
         "LoggingConfig": _logging(record),
     }
     if config.layers:

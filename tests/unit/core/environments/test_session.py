@@ -25,6 +25,9 @@ class Recorder:
     def runtime_init_failed(self, answer: Answer) -> None:
         self.events.append(("init_failed", answer))
 
+    def runtime_restorable(self) -> None:
+        self.events.append(("restorable", None))
+
     def runtime_responding(self, content_type: str, source: ResponseSource) -> None:
         self.events.append(("responding", content_type))
 
@@ -217,3 +220,56 @@ def test_whatever_a_runtime_calls_answers_and_events_stay_paired(calls: list[str
                     session.send(f"id-{sent}", [], b"{}")
     answered = sum(1 for name, _ in recorder.events if name == "answered")
     assert answered in {sent, sent - 1} or sent == 0
+
+
+def restorable() -> tuple[RuntimeSession, Recorder]:
+    events = Recorder()
+    session = RuntimeSession(events)
+    session.restores = True
+    return session, events
+
+
+def test_a_kept_runtime_waits_goes_on_and_serves() -> None:
+    session, events = restorable()
+    waiter = Waiter()
+    session.restore_next(waiter)
+    assert session.is_restorable
+    assert not session.is_ready
+    session.resume()
+    assert waiter.got == ([("Content-Type", "application/json")], b"{}")
+    session.next(Waiter())
+    assert session.is_ready
+    assert [name for name, _ in events.events] == ["restorable", "ready"]
+
+
+def test_a_kept_runtime_that_lost_its_connection_asks_again() -> None:
+    session, events = restorable()
+    first, second = Waiter(), Waiter()
+    session.restore_next(first)
+    with pytest.raises(RuntimeApiError):
+        session.restore_next(second)
+    first.is_gone = True
+    session.restore_next(second)
+    session.resume()
+    assert first.got is None
+    assert second.got is not None
+    assert [name for name, _ in events.events] == ["restorable"]
+
+
+def test_an_error_after_the_restore_is_an_error_of_the_start() -> None:
+    session, events = restorable()
+    session.restore_next(Waiter())
+    with pytest.raises(RuntimeApiError, match="RuntimeRestoreReady to RuntimeRestoreError"):
+        session.restore_error(b"{}", "Runtime.AfterRestoreError")
+    session.resume()
+    session.restore_error(b"{}", "Runtime.AfterRestoreError")
+    assert events.events[-1] == ("init_failed", Answer(b"{}", "Runtime.AfterRestoreError"))
+    with pytest.raises(RuntimeApiError):
+        session.next(Waiter())
+
+
+def test_only_a_kept_runtime_may_wait_for_a_restore() -> None:
+    session = RuntimeSession(Recorder())
+    with pytest.raises(RuntimeApiError, match="RuntimeStarted to RuntimeRestoreReady"):
+        session.restore_next(Waiter())
+    session.next(Waiter())

@@ -437,7 +437,7 @@ def test_a_deleted_layer_version_stays_with_those_who_use_it_until_nobody_does(t
     async def swept(later_s: float) -> None:
         house.clock.now += later_s
         async with Artifacts(house.blobs, house.folder) as artifacts:
-            sweeper = Sweeper(store=house.store, artifacts=artifacts, clock=house.clock)
+            sweeper = Sweeper(store=house.store, artifacts=artifacts, snapshots=house.snapshots, clock=house.clock)
             await sweeper.run()
             house.clock.now += GRACE_S + 1
             await sweeper.run()

@@ -14,7 +14,7 @@ OTHER = make_zip({"index.py": "other"})
 
 
 def swept(house: House, artifacts: Artifacts) -> Sweeper:
-    return Sweeper(store=house.store, artifacts=artifacts, clock=house.clock)
+    return Sweeper(store=house.store, artifacts=artifacts, snapshots=house.snapshots, clock=house.clock)
 
 
 def test_code_nobody_refers_to_goes_after_the_grace_period(tmp_path: Path) -> None:

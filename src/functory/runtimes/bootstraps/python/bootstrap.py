@@ -50,6 +50,13 @@ def _wait(channel: int) -> None:
     _functory_standby.become(_functory_standby.receive(channel))
 
 
+def _prepare_for_snapshot() -> None:
+    import _functory_snapshot
+    from awslambdaric.lambda_runtime_client import LambdaRuntimeClient
+
+    _functory_snapshot.install(LambdaRuntimeClient)
+
+
 def _main() -> None:
     runtime = os.environ["LAMBDA_RUNTIME_DIR"]
     task = os.environ["LAMBDA_TASK_ROOT"]
@@ -62,6 +69,8 @@ def _main() -> None:
 
     if channel is not None:
         _wait(int(channel))
+    if os.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE") == "snap-start":
+        _prepare_for_snapshot()
     _open_path(task, runtime, layers)
     main([os.path.join(runtime, "bootstrap"), os.environ["_HANDLER"]])
 
