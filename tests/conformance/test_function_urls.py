@@ -278,6 +278,7 @@ def test_no_concurrency_is_a_429_and_too_much_is_a_413(caller: Caller, aws_lambd
     throttled = caller.ask(show)
     assert throttled.status == 429
     assert set(throttled.json()) == {"Message"}
+    assert int(throttled.headers["retry-after"]) > 0
 
 
 def test_a_timeout_is_a_bad_gateway(caller: Caller, url_of: Callable[..., str]) -> None:

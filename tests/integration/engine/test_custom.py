@@ -119,7 +119,7 @@ def test_a_second_answer_is_refused_and_changes_nothing(shell: Function) -> None
     answer = shell.invoke("again")
     assert (answer.json, answer.error) == ("first", None)
     refused = [line for line in answer.lines if "InvalidStateTransition" in line]
-    assert ["to RuntimeResponseSent failed" in refused[0], "to RuntimeInitError failed" in refused[1]] == [True, True]
+    assert ["to RuntimeInvocationResponse failed" in refused[0], "to RuntimeInitError failed" in refused[1]] == [True, True]
     assert [line[-4:] for line in refused] == ["}403", "}403"]
     assert shell.invoke("fine").json == "fine"
 

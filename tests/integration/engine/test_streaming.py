@@ -205,7 +205,9 @@ def test_a_rust_channel_is_streamed(node: Node, tmp_path: Path) -> None:
     data, complete = read(function, {"count": 3})
     assert data.endswith(b"piece 0;piece 1;piece 2;")  # behind the client's own prelude
     assert complete == {}
-    assert read(function, {"count": 7})[1]["ErrorCode"] == "Unhandled"
+    torn, complete = read(function, {"count": 7})
+    assert b"Runtime.StreamError" in torn  # this client writes its trailers into the body, so only a reader can tell
+    assert complete == {}
     assert read(function, {"count": 1})[0].endswith(b"piece 0;")
 
 
