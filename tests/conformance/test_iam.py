@@ -114,6 +114,37 @@ def test_a_malformed_policy_is_refused_and_changes_nothing(node: Node, document:
     assert iam.list_policies(Scope="Local")["Policies"] == []
 
 
+@pytest.mark.parametrize(
+    ("params", "said"),
+    [
+        (
+            {"UserName": "a b"},
+            (
+                "The specified value for userName is invalid. "
+                "It must contain only alphanumeric characters and/or the following: +=,.@_-"
+            ),
+        ),
+        (
+            {"UserName": "bob", "Path": "team"},
+            (
+                "The specified value for path is invalid. "
+                "It must begin and end with / and contain only alphanumeric characters and/or / characters."
+            ),
+        ),
+        (
+            {"UserName": "b b" * 30},
+            (
+                f"1 validation error detected: Value '{'b b' * 30}' at 'userName' failed to satisfy constraint: "
+                "Member must have length less than or equal to 64"
+            ),
+        ),
+    ],
+)
+def test_names_and_paths_are_checked_in_awss_words(node: Node, params: dict[str, str], said: str) -> None:
+    iam = node.client("iam", account="900000000008", validate=False)
+    assert refused(iam.create_user, **params) == (400, "ValidationError", said)
+
+
 def test_what_does_not_fit_is_refused(node: Node) -> None:
     iam = node.client("iam", account="900000000004")
     iam.create_user(UserName="bob")

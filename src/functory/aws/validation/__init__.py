@@ -15,8 +15,8 @@ from functools import cache
 from typing import Any
 
 from functory.aws import model
-from functory.aws.validation.compiler import Check, compile_shape
-from functory.aws.validation.overrides import OVERRIDES
+from functory.aws.validation.compiler import Check, Own, compile_shape
+from functory.aws.validation.overrides import OVERRIDES, PATTERN_TEXTS
 from functory.aws.validation.texts import Enough, Findings
 
 __all__ = ["validate"]
@@ -48,4 +48,6 @@ def validate(service: str, operation: str, params: Mapping[str, Any]) -> None:
 @cache
 def _check(service: str, operation: str) -> Check | None:
     shape = model.operation(service, operation).input_shape
-    return None if shape is None else compile_shape(shape, OVERRIDES.get(service, {}))
+    if shape is None:
+        return None
+    return compile_shape(shape, Own(service, OVERRIDES.get(service, {}), PATTERN_TEXTS.get(service, {})))

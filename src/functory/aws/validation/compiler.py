@@ -13,7 +13,7 @@ from typing import Any
 
 from botocore.model import ListShape, MapShape, Shape, StringShape, StructureShape
 
-from functory.aws.validation import patterns, texts
+from functory.aws.validation import codes, patterns, texts
 from functory.aws.validation.overrides import Override
 from functory.aws.validation.texts import Findings, Path
 
@@ -35,14 +35,24 @@ class Constraint:
     text: str
 
 
-def compile_shape(shape: Shape, overrides: Overrides) -> Check | None:
-    """The check of an operation's input, or None when no parameters can break it.
+@dataclass(frozen=True, slots=True)
+class Own:
+    """What a service checks itself.
 
-    Args:
-        shape: the input shape.
-        overrides: the service's own checks by (structure, member).
+    Attributes:
+        service: botocore's name.
+        overrides: its own checks by (structure, member).
+        pattern_texts: what it says of a broken pattern, by shape.
     """
-    return _Compiler(overrides).compile(shape)
+
+    service: str
+    overrides: Overrides
+    pattern_texts: Mapping[str, str]
+
+
+def compile_shape(shape: Shape, own: Own) -> Check | None:
+    """The check of an operation's input, or None when no parameters can break it."""
+    return _Compiler(own).compile(shape)
 
 
 class _Recursion:
@@ -64,8 +74,8 @@ class _Recursion:
 
 
 class _Compiler:
-    def __init__(self, overrides: Overrides) -> None:
-        self._overrides = overrides
+    def __init__(self, own: Own) -> None:
+        self._own = own
         self._open: dict[str, _Recursion] = {}
         self._done: dict[str, Check | None] = {}
 
@@ -92,8 +102,14 @@ class _Compiler:
         required = frozenset(shape.required_members)
         rows = []
         for name, member in shape.members.items():
-            override = self._overrides.get((shape.name, name))
-            child = _overridden(override, member) if override is not None else self._member(member)
+            override = self._own.overrides.get((shape.name, name))
+            pattern_text = self._own.pattern_texts.get(member.name)
+            if override is not None:
+                child: Check | None = _overridden(override, member)
+            elif pattern_text is not None:
+                child = _own_pattern(self._own.service, pattern_text, member)
+            else:
+                child = self._member(member)
             if child is not None or name in required:
                 rows.append((name, texts.member_label(name), name in required, child))
         return _structure(tuple(rows)) if rows else None
@@ -190,6 +206,20 @@ def _overridden(override: Override, shape: Shape) -> Check:
             model_check(value, at, findings)
         if value not in allowed and not override.accepts(value):
             findings.instead = findings.instead or override.error(value[: texts.VALUE_CHARS_MAX], texts.dotted(at), text)
+
+    return check
+
+
+def _own_pattern(service: str, text: str, shape: Shape) -> Check:
+    """The pattern in the service's words, everything else in the framework's."""
+    model_check = _scalar(shape, tuple(_size_constraints(shape)))
+    pattern = shape.metadata["pattern"]
+
+    def check(value: Any, at: Path | None, findings: Findings) -> None:
+        if model_check is not None:
+            model_check(value, at, findings)
+        if not patterns.matches(pattern, value):
+            findings.instead = findings.instead or codes.error(service, text.format(member=texts.dotted(at)))
 
     return check
 

@@ -44,3 +44,26 @@ OVERRIDES: Mapping[str, Mapping[tuple[str, str], Override]] = {
         ("UpdateFunctionConfigurationRequest", "Runtime"): _RUNTIME,
     },
 }
+
+
+_IAM_NAME = (
+    "The specified value for {member} is invalid. It must contain only alphanumeric characters and/or the following: +=,.@_-"
+)
+_IAM_PATH = (
+    "The specified value for {member} is invalid. "
+    "It must begin and end with / and contain only alphanumeric characters and/or / characters."
+)
+PATTERN_TEXTS: Mapping[str, Mapping[str, str]] = {
+    "iam": {
+        "existingUserNameType": _IAM_NAME,
+        "groupNameType": _IAM_NAME,
+        "instanceProfileNameType": _IAM_NAME,
+        "pathType": _IAM_PATH,
+        "policyNameType": _IAM_NAME,
+        "policyPathType": _IAM_PATH,
+        "roleNameType": _IAM_NAME,
+        "userNameType": _IAM_NAME,
+    },
+}
+"""By service and shape: what is said, with the service's usual code, of a value that breaks the shape's pattern and nothing
+else, where the service and not the framework checks it."""

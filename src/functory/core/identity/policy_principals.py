@@ -54,6 +54,8 @@ def check_principal(principal: Any) -> str:
 
 def invalid_principal(kind: str, value: Any) -> str:
     """AWS's sentence for one principal: the type is ``AWS`` or in upper case."""
+    if kind == "Federated":
+        return "Federated principals must be valid domain names or SAML metadata ARNs"
     return f'Invalid principal in policy: "{kind.upper()}":"{value}"'
 
 

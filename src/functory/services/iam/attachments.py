@@ -56,6 +56,7 @@ def detach(kind: str, member: str) -> _Operation:
 
     async def operation(room: Room, context: CallContext, params: dict[str, Any]) -> dict[str, Any]:
         arn = params["PolicyArn"]
+        managed.check_arn(arn)
 
         def work(connection: Connection) -> None:
             owner = entities.find(connection, context.account_id, kind, params[member])

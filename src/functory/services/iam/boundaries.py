@@ -10,8 +10,7 @@ from sqlalchemy import Connection, update
 from functory.core.calls import CallContext
 from functory.services.iam import entities
 from functory.services.iam.errors import no_such_entity, not_attachable
-from functory.services.iam.grants import managed_document
-from functory.services.iam.managed import is_of_account
+from functory.services.iam.managed import look_up
 from functory.services.iam.room import Room
 from functory.services.iam.tables import ENTITIES
 
@@ -22,9 +21,9 @@ def check(connection: Connection, account_id: str, arn: str | None) -> None:
     """Refuse a boundary that is no policy of AWS's or of the account.
 
     Raises:
-        AwsError: NoSuchEntity.
+        AwsError: NoSuchEntity; InvalidInput.
     """
-    if arn is not None and (not is_of_account(arn, account_id) or managed_document(connection, arn) is None):
+    if arn is not None and look_up(connection, account_id, arn) is None:
         raise not_attachable(arn)
 
 

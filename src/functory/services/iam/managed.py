@@ -9,8 +9,8 @@ from typing import Any
 from sqlalchemy import Connection, Row, func, select
 
 from functory.services.iam import entities
-from functory.services.iam.aws_policies import ACCOUNT, AwsPolicy, aws_policies
-from functory.services.iam.errors import no_policy
+from functory.services.iam.aws_policies import AwsPolicy, aws_policies
+from functory.services.iam.errors import invalid, no_policy
 from functory.services.iam.naming import parse_arn, url_encoded
 from functory.services.iam.tables import ATTACHMENTS, ENTITIES, POLICY_VERSIONS
 
@@ -102,14 +102,24 @@ def of_aws(policy: AwsPolicy) -> Managed:
     )
 
 
-def is_of_account(arn: str, account_id: str) -> bool:
-    """Whether a policy's ARN is of AWS or of this account."""
+def check_arn(arn: str) -> None:
+    """Refuse what is no policy's ARN.
+
+    Raises:
+        AwsError: InvalidInput.
+    """
     parts = parse_arn(arn)
-    return parts is not None and parts[1] == KIND and parts[0] in (ACCOUNT, account_id)
+    if parts is None or parts[1] != KIND:
+        raise invalid(f"ARN {arn} is not valid.")
 
 
 def look_up(connection: Connection, account_id: str, arn: str) -> Managed | None:
-    """The policy that an account knows by this ARN."""
+    """The policy that an account knows by this ARN.
+
+    Raises:
+        AwsError: InvalidInput: it is no policy's ARN.
+    """
+    check_arn(arn)
     own = aws_policies().get(arn)
     if own is not None:
         return of_aws(own)

@@ -170,6 +170,7 @@ def test_a_trust_policy_names_whom_it_trusts(principal: Any) -> None:
         ({"Principal": "bob"}, 'Invalid principal in policy: "AWS":"bob"'),
         ({"Principal": {"AWS": "bob"}}, 'Invalid principal in policy: "AWS":"bob"'),
         ({"Principal": {"Service": "lambda"}}, 'Invalid principal in policy: "SERVICE":"lambda"'),
+        ({"Principal": {"Federated": "x"}}, "Federated principals must be valid domain names or SAML metadata ARNs"),
         ({"Principal": {"Person": "bob"}}, "Unknown principal type: Person"),
         ({"Principal": {}}, "Invalid principal in policy"),
         ({"Resource": "*"}, "Has prohibited field Resource"),

@@ -84,9 +84,7 @@ def test_what_aws_manages_is_not_changed(operation: str, params: dict[str, Any])
     assert Iam().refused(operation, PolicyArn=ADMINISTRATOR, **params)[0] == "AccessDenied"
 
 
-@pytest.mark.parametrize(
-    "arn", ["arn:aws:iam::aws:policy/Nope", f"arn:aws:iam::{OTHER}:policy/p", "nothing", ADMINISTRATOR + "x"]
-)
+@pytest.mark.parametrize("arn", ["arn:aws:iam::aws:policy/Nope", f"arn:aws:iam::{OTHER}:policy/p", ADMINISTRATOR + "x"])
 def test_a_boundary_is_a_policy_of_the_account_or_of_aws(arn: str) -> None:
     iam = Iam()
     iam.policy("p", account=OTHER)
@@ -94,6 +92,20 @@ def test_a_boundary_is_a_policy_of_the_account_or_of_aws(arn: str) -> None:
     assert iam.refused("CreateUser", UserName="bob", PermissionsBoundary=arn) == said
     assert iam.refused("GetUser", UserName="bob")[0] == "NoSuchEntity"
     iam.user()
+    assert iam.refused("PutUserPermissionsBoundary", UserName="bob", PermissionsBoundary=arn) == said
+
+
+@pytest.mark.parametrize(
+    "arn", ["AWSLambdaBasicExecutionRole", f"arn:aws:iam::{ACCOUNT}:role/worker", "arn:aws:s3:::bucket/policy/x"]
+)
+def test_what_is_no_policys_arn_is_not_looked_for(arn: str) -> None:
+    iam = Iam()
+    iam.user()
+    said = ("InvalidInput", f"ARN {arn} is not valid.")
+    for operation in ("AttachUserPolicy", "DetachUserPolicy"):
+        assert iam.refused(operation, UserName="bob", PolicyArn=arn) == said
+    for operation in ("GetPolicy", "DeletePolicy", "ListPolicyVersions", "ListEntitiesForPolicy"):
+        assert iam.refused(operation, PolicyArn=arn) == said
     assert iam.refused("PutUserPermissionsBoundary", UserName="bob", PermissionsBoundary=arn) == said
 
 
