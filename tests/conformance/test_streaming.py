@@ -7,6 +7,7 @@ import contextlib
 import json
 import shutil
 import socket
+import uuid
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -139,11 +140,14 @@ def test_a_dry_run_runs_nothing(aws_lambda: Any, echo: str) -> None:
     assert answer["StatusCode"] == 204
 
 
+@pytest.mark.parametrize("first", ["first", ""], ids=["in mid-stream", "before the first byte"])
 def test_a_client_that_leaves_does_not_stop_the_function(
-    aws_lambda: Any, logs: Any, node: Node, stream: Callable[..., str]
+    aws_lambda: Any, logs: Any, node: Node, stream: Callable[..., str], first: str
 ) -> None:
-    rest = "stream.write('x'.repeat(2000000)); console.log('went on'); stream.end();"
-    arn = stream("s-left", f"stream.write('first'); await wait(context); {rest}")
+    begin = f"stream.write('{first}');" if first else ""
+    mark = uuid.uuid4().hex  # the log of an earlier case must not answer for this one
+    rest = f"stream.write('x'.repeat(2000000)); console.log('went on {mark}'); stream.end();"
+    arn = stream("s-left", f"console.log('began {mark}'); {begin} await wait(context); {rest}")
     connection = connect(node.url)
     head = (
         "POST /2021-11-15/functions/s-left/response-streaming-invocations HTTP/1.1\r\n"
@@ -151,17 +155,21 @@ def test_a_client_that_leaves_does_not_stop_the_function(
     )
     connection.sendall(head.encode())
     seen = b""
-    while b"first" not in seen:
+    while first and b"first" not in seen:
         seen += connection.recv(65536)
+
+    def has_said(word: str) -> bool:
+        try:
+            found = logs.filter_log_events(logGroupName="/aws/lambda/s-left")["events"]
+        except logs.exceptions.ResourceNotFoundException:
+            return False
+        return any(mark in event["message"] and word in event["message"] for event in found)
+
+    wait_for(lambda: has_said("began"), "the function runs")
     connection.shutdown(socket.SHUT_RDWR)
     connection.close()
     let_go(aws_lambda, arn)
-
-    def has_gone_on() -> bool:
-        found = logs.filter_log_events(logGroupName="/aws/lambda/s-left")["events"]
-        return any("went on" in event["message"] for event in found)
-
-    wait_for(has_gone_on, "the function goes on")
+    wait_for(lambda: has_said("went on"), "the function goes on")
 
 
 def test_a_plain_invoke_of_more_than_six_megabytes_fails(aws_lambda: Any, stream: Callable[..., str]) -> None:
