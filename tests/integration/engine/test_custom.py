@@ -105,7 +105,7 @@ def test_its_place_is_lambdas(shell: Function) -> None:
 def test_asking_for_an_event_while_one_is_open_is_refused(shell: Function) -> None:
     answer = shell.invoke("twice").json
     assert answer.endswith("403")
-    assert "State transition from RuntimeRunning to RuntimeReady failed for runtime." in answer
+    assert "State transition from Running to Ready failed for runtime." in answer
     assert "InvalidStateTransition" in answer
 
 
@@ -119,7 +119,7 @@ def test_a_second_answer_is_refused_and_changes_nothing(shell: Function) -> None
     answer = shell.invoke("again")
     assert (answer.json, answer.error) == ("first", None)
     refused = [line for line in answer.lines if "InvalidStateTransition" in line]
-    assert ["to RuntimeInvocationResponse failed" in refused[0], "to RuntimeInitError failed" in refused[1]] == [True, True]
+    assert ["to InvocationResponse failed" in refused[0], "to InitError failed" in refused[1]] == [True, True]
     assert [line[-4:] for line in refused] == ["}403", "}403"]
     assert shell.invoke("fine").json == "fine"
 

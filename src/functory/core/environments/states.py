@@ -13,15 +13,15 @@ whatever goes wrong ends it, and the next invocation gets another.
 
 ::
 
-    RuntimeStarted ──next──> RuntimeReady ──event sent──> RuntimeRunning ──response──> RuntimeInvocationResponse
-          │                   ^      ^                          │                                 │
-          │ init/error        │      └──next── RuntimeResponseSent <──its end, whatever it says───┘
-          v                   │                                 │
-    RuntimeInitError          └──next── RuntimeInvocationErrorResponse <──error
+    Started ──next──> Ready ──event sent──> Running ──response──> InvocationResponse
+       │               ^  ^                   │                          │
+       │ init/error    │  └──next── RuntimeResponseSentState <──its end, whatever it says
+       v               │                      │
+    InitError          └──next── InvocationErrorResponse <──error
 
 A runtime whose state is kept for others (SnapStart) waits between init and its first event, in the snapshot and again after
-it: ``RuntimeStarted ──restore/next──> RuntimeRestoreReady ──restored──> RuntimeRestoring ──next──> RuntimeReady``, or
-``RuntimeRestoring ──restore/error──> RuntimeRestoreError``.
+it: ``Started ──restore/next──> RestoreReady ──restored──> Restoring ──next──> Ready``, or
+``Restoring ──restore/error──> RuntimeRestoreErrorState``.
 
 **An extension**, external or internal; an internal one is made by its registration. A process that ends before it was told
 to is a failure of the environment, whatever its state.
@@ -67,16 +67,16 @@ ENVIRONMENT = StateTable(
 class RuntimeState(Enum):
     """See the module's second diagram; values are the names in AWS's error texts."""
 
-    STARTED = "RuntimeStarted"
-    INIT_ERROR = "RuntimeInitError"
-    RESTORE_READY = "RuntimeRestoreReady"
-    RESTORING = "RuntimeRestoring"
-    RESTORE_ERROR = "RuntimeRestoreError"
-    READY = "RuntimeReady"
-    RUNNING = "RuntimeRunning"
-    RESPONDING = "RuntimeInvocationResponse"
-    RESPONSE_SENT = "RuntimeResponseSent"
-    ERROR_SENT = "RuntimeInvocationErrorResponse"
+    STARTED = "Started"
+    INIT_ERROR = "InitError"
+    RESTORE_READY = "RestoreReady"
+    RESTORING = "Restoring"
+    RESTORE_ERROR = "RuntimeRestoreErrorState"
+    READY = "Ready"
+    RUNNING = "Running"
+    RESPONDING = "InvocationResponse"
+    RESPONSE_SENT = "RuntimeResponseSentState"
+    ERROR_SENT = "InvocationErrorResponse"
 
 
 RUNTIME = StateTable(

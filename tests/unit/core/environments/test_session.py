@@ -74,7 +74,7 @@ def test_next_during_an_invocation_is_denied_with_the_agents_words() -> None:
         session.next(Waiter())
     assert denied.value.status == 403
     assert denied.value.error_type == "InvalidStateTransition"
-    assert denied.value.message.startswith("State transition from RuntimeRunning to RuntimeReady failed for runtime.")
+    assert denied.value.message.startswith("State transition from Running to Ready failed for runtime.")
     assert session.state is RuntimeState.RUNNING
 
 
@@ -186,7 +186,7 @@ def test_nothing_else_is_allowed_while_a_response_is_under_way(what: str) -> Non
     with pytest.raises(RuntimeApiError) as denied:
         calls[what]()
     assert denied.value.status == 403
-    assert denied.value.message.startswith("State transition from RuntimeInvocationResponse to Runtime")
+    assert denied.value.message.startswith("State transition from InvocationResponse to ")
 
 
 def test_an_unknown_response_mode_is_denied() -> None:
@@ -259,7 +259,7 @@ def test_a_kept_runtime_that_lost_its_connection_asks_again() -> None:
 def test_an_error_after_the_restore_is_an_error_of_the_start() -> None:
     session, events = restorable()
     session.restore_next(Waiter())
-    with pytest.raises(RuntimeApiError, match="RuntimeRestoreReady to RuntimeRestoreError"):
+    with pytest.raises(RuntimeApiError, match="RestoreReady to RuntimeRestoreErrorState"):
         session.restore_error(b"{}", "Runtime.AfterRestoreError")
     session.resume()
     session.restore_error(b"{}", "Runtime.AfterRestoreError")
@@ -270,6 +270,6 @@ def test_an_error_after_the_restore_is_an_error_of_the_start() -> None:
 
 def test_only_a_kept_runtime_may_wait_for_a_restore() -> None:
     session = RuntimeSession(Recorder())
-    with pytest.raises(RuntimeApiError, match="RuntimeStarted to RuntimeRestoreReady"):
+    with pytest.raises(RuntimeApiError, match="Started to RestoreReady"):
         session.restore_next(Waiter())
     session.next(Waiter())
