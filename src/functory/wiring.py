@@ -29,7 +29,7 @@ from functory.core.artifacts.artifacts import Artifacts
 from functory.core.artifacts.image_source import ImageSource
 from functory.core.artifacts.images import Images
 from functory.core.authorization.authorizer import Authorizer
-from functory.core.authorization.guard import Guard
+from functory.core.authorization.guard import AccessTable, Guard
 from functory.core.calls import Calls
 from functory.core.deliveries.queue import Deliveries
 from functory.core.environments.drivers import Beside, Drivers, isolation_of
@@ -83,12 +83,24 @@ from functory.services.logs.service import LogsService
 from functory.services.sqs import access as sqs_access
 from functory.services.sqs.queue_policies import QueuePolicies
 from functory.services.sqs.service import SqsService
+from functory.services.sts import access as sts_access
+from functory.services.sts.service import StsService
 from functory.store.blobs import FileBlobs
 from functory.store.port import Store
 from functory.store.sqlite import SqliteStore
 
 GRACE_S = 5.0
 """How long an orderly end lets requests and invocations finish."""
+
+ACCESS: Mapping[str, AccessTable] = {
+    "cloudwatch": cloudwatch_access.ACCESS,
+    "iam": iam_access.ACCESS,
+    "lambda": lambda_access.ACCESS,
+    "logs": logs_access.ACCESS,
+    "sqs": sqs_access.ACCESS,
+    "sts": sts_access.ACCESS,
+}
+"""What the operations of each service need to be allowed."""
 
 _OWNER = "node"
 """Name of this node's leases; the lock of the data folder makes it the only one."""
@@ -272,27 +284,44 @@ async def node(settings: Settings) -> AsyncIterator[ReadyInfo]:
         administrators = BootstrapRoute(iam.make_administrator, secret, settings.node.default_account, clock)
         own = NodeRoutes(partial(_health, began, drivers, environments), lambda_.links, blobs, clock, administrators)
         sqs = await stack.enter_async_context(SqsService(store, clock, ids, settings.sqs, secret))
-        guard = _guard(store, iam.identities, lambda_, clock) if is_guarded else None
-        calls = Calls([lambda_, logs, iam, sqs, cloudwatch], guard)
-        gate, access = _doors(guard, iam, sessions, clock, settings)
-        urls = FunctionUrlApi(lambda_.url_invocations, access, clock, ids, settings.lambda_.url_domain)
-        api.attach(Pipeline(calls, InvokeRoute(lambda_.invoke_api), own, urls, gate, ids, settings.node))
-        if is_guarded and not await iam.identities.has_any():
-            log.get("wiring").warning("no_access_keys", hint="functory iam bootstrap makes the first administrator")
+        authorizer = _authorizer(store, iam.identities, lambda_) if is_guarded else None
+        sts = StsService(iam.identities, sessions, authorizer, clock, settings.auth.web_identity_keys)
+        doors = await _doors(settings, iam, sessions, authorizer, clock)
+        calls = Calls([lambda_, logs, iam, sqs, cloudwatch, sts], doors.guard)
+        urls = FunctionUrlApi(lambda_.url_invocations, doors.urls, clock, ids, settings.lambda_.url_domain)
+        api.attach(Pipeline(calls, InvokeRoute(lambda_.invoke_api), own, urls, doors.gate, ids, settings.node))
         url = await api.listen(listener)
         stack.push_async_callback(api.stop_listening, GRACE_S)
         log.get("wiring").info("node_ready", url=url, driver=_describe(driver), data_dir=str(folder))
         yield ReadyInfo(url, _describe(driver), str(folder), __version__)
 
 
-def _doors(
-    guard: Guard | None, iam: IamService, sessions: Sessions, clock: Clock, settings: Settings
-) -> tuple[Gate, UrlAccess]:
-    """Who comes in at the AWS endpoint, and who at function URLs."""
-    if guard is None:
-        return OpenGate(sessions), OpenAccess(settings.node.default_account)
+@dataclass(frozen=True, slots=True)
+class _Doors:
+    """How callers come in: by the AWS API, by function URLs, from other services."""
+
+    gate: Gate
+    urls: UrlAccess
+    guard: Guard | None
+
+
+async def _doors(
+    settings: Settings, iam: IamService, sessions: Sessions, authorizer: Authorizer | None, clock: Clock
+) -> _Doors:
+    if authorizer is None:
+        return _Doors(OpenGate(sessions), OpenAccess(settings.node.default_account), None)
+    if not await iam.identities.has_any():
+        log.get("wiring").warning("no_access_keys", hint="functory iam bootstrap makes the first administrator")
     authenticator = Authenticator(iam.identities, sessions, clock, iam.last_uses)
-    return IamGate(authenticator, guard), IamAccess(authenticator, guard)
+    guard = Guard(authorizer, ACCESS, {"iam": iam.identities}, clock)
+    return _Doors(IamGate(authenticator, guard), IamAccess(authenticator, guard), guard)
+
+
+def _authorizer(store: Store, identities: Directory, lambda_: LambdaService) -> Authorizer:
+    """Who decides on a node that asks for permissions."""
+    queues = QueuePolicies(store)
+    policies: dict[str, ResourcePolicies] = {"lambda": lambda_.policies, "sqs": queues}
+    return Authorizer(identities, policies, {"lambda": lambda_.resource_tags, "sqs": queues})
 
 
 def _health(began: float, drivers: Drivers, environments: Environments) -> dict[str, Any]:
@@ -307,21 +336,6 @@ def _health(began: float, drivers: Drivers, environments: Environments) -> dict[
         "environments": environments.count(),
         "standbys": environments.standbys.counts(),
     }
-
-
-def _guard(store: Store, identities: Directory, lambda_: LambdaService, clock: Clock) -> Guard:
-    """Who decides on a node that asks for permissions."""
-    queues = QueuePolicies(store)
-    policies: dict[str, ResourcePolicies] = {"lambda": lambda_.policies, "sqs": queues}
-    authorizer = Authorizer(identities, policies, {"lambda": lambda_.resource_tags, "sqs": queues})
-    tables = {
-        "cloudwatch": cloudwatch_access.ACCESS,
-        "iam": iam_access.ACCESS,
-        "lambda": lambda_access.ACCESS,
-        "logs": logs_access.ACCESS,
-        "sqs": sqs_access.ACCESS,
-    }
-    return Guard(authorizer, tables, {"iam": identities}, clock)
 
 
 def _bind(settings: Settings) -> socket.socket:

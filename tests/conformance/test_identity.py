@@ -411,3 +411,70 @@ def test_a_simulation_decides_as_the_node_does(admin: Somebody, account: str, ma
     user.client("logs").describe_log_groups()
     for what in (user.client("sqs").list_queues, user.client("lambda").list_functions):
         assert refused(what)[1] == 403
+
+
+class TestSts:
+    def trusted(self, account: str, **more: Any) -> str:
+        return document({"Effect": "Allow", "Principal": {"AWS": account}, "Action": "sts:AssumeRole", **more})
+
+    def assume(self, who: Somebody, node: Node, role: str, **more: Any) -> Somebody:
+        answer = who.client("sts").assume_role(RoleArn=role, RoleSessionName="s1", **more)["Credentials"]
+        return Somebody(node, answer["AccessKeyId"], answer["SecretAccessKey"], answer["SessionToken"])
+
+    def test_who_is_it(self, admin: Somebody, account: str) -> None:
+        found = admin.client("sts").get_caller_identity()
+        assert (found["Account"], found["Arn"]) == (account, f"arn:aws:iam::{account}:user/admin")
+        assert found["UserId"].startswith("AIDA")
+
+    def test_a_role_is_assumed_with_the_agreed_external_id(
+        self, guarded: Node, admin: Somebody, account: str, make_role: Callable[..., str]
+    ) -> None:
+        agreed = {"Condition": {"StringEquals": {"sts:ExternalId": "agreed"}}}
+        role = make_role(allow("lambda:ListFunctions"), trust=self.trusted(account, **agreed))
+        code, status, text = refused(lambda: self.assume(admin, guarded, role))
+        assert (code, status) == ("AccessDenied", 403)
+        assert text.endswith(f"is not authorized to perform: sts:AssumeRole on resource: {role}")
+        session = self.assume(admin, guarded, role, ExternalId="agreed")
+        arn = session.client("sts").get_caller_identity()["Arn"]
+        assert arn == f"arn:aws:sts::{account}:assumed-role/{role.rpartition('/')[2]}/s1"
+        session.client("lambda").list_functions()
+        assert f"User: {arn} is not authorized" in refused(session.client("lambda").list_layers)[2]
+
+    def test_session_policies_narrow_it(
+        self, guarded: Node, admin: Somebody, account: str, make_role: Callable[..., str]
+    ) -> None:
+        role = make_role(allow("lambda:*"), trust=self.trusted(account))
+        session = self.assume(admin, guarded, role, Policy=document(allow("lambda:ListLayers")))
+        session.client("lambda").list_layers()
+        assert "because no session policy allows" in refused(session.client("lambda").list_functions)[2]
+        managed = [{"arn": "arn:aws:iam::aws:policy/AdministratorAccess"}]
+        self.assume(admin, guarded, role, PolicyArns=managed).client("lambda").list_functions()
+
+    def test_a_session_ends_with_its_role(
+        self, guarded: Node, admin: Somebody, account: str, make_role: Callable[..., str]
+    ) -> None:
+        role, iam = make_role(allow("lambda:*"), trust=self.trusted(account)), admin.client("iam")
+        session = self.assume(admin, guarded, role)
+        session.client("lambda").list_functions()
+        name = role.rpartition("/")[2]
+        iam.delete_role_policy(RoleName=name, PolicyName="p")
+        assert refused(session.client("lambda").list_functions)[0] == "AccessDeniedException"
+        iam.delete_role(RoleName=name)
+        assert refused(session.client("lambda").list_functions)[0] == "AccessDeniedException"
+
+    def test_a_changed_token_is_refused(
+        self, guarded: Node, admin: Somebody, account: str, make_role: Callable[..., str]
+    ) -> None:
+        credentials = admin.client("sts").get_session_token()["Credentials"]
+        token = credentials["SessionToken"]
+        changed = token[:40] + ("A" if token[40] != "A" else "B") + token[41:]
+        forger = Somebody(guarded, credentials["AccessKeyId"], credentials["SecretAccessKey"], changed)
+        text = "The security token included in the request is invalid."
+        assert refused(forger.client("lambda").list_functions) == ("UnrecognizedClientException", 403, text)
+
+    def test_sessions_survive_a_restart(self, guarded: Node, admin: Somebody) -> None:
+        credentials = admin.client("sts").get_session_token()["Credentials"]
+        guarded.stop()
+        guarded.start()
+        session = Somebody(guarded, credentials["AccessKeyId"], credentials["SecretAccessKey"], credentials["SessionToken"])
+        session.client("lambda").list_functions()

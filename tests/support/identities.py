@@ -40,6 +40,7 @@ class FakeIdentities:
     grants: dict[str, Grants] = field(default_factory=dict)
     roles: dict[str, Role] = field(default_factory=dict)
     policies: dict[str, str] = field(default_factory=dict)
+    clients: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def give(self, arn: str, *statements: dict[str, Any], boundary: str | None = None) -> None:
         self.grants[arn] = Grants((("inline", document(*statements)),), boundary)
@@ -55,6 +56,9 @@ class FakeIdentities:
 
     async def find_policy(self, arn: str) -> str | None:
         return self.policies.get(arn)
+
+    async def clients_of_provider(self, arn: str) -> tuple[str, ...] | None:
+        return self.clients.get(arn)
 
     async def has_any(self) -> bool:
         return bool(self.keys)

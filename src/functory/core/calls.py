@@ -25,6 +25,7 @@ class CallContext:
         request_id: UUID that the answer carries.
         trace_id: value of ``X-Amzn-Trace-Id`` as the caller gave it, or ``""``.
         endpoint: base URL under which the caller reached the node, without a trailing slash, for URLs in answers.
+        request_keys: makes the condition keys of the request (address, user agent …), names in lower case.
         caller: who calls; None where nobody is authenticated: then the caller may do everything in the account.
     """
 
@@ -34,6 +35,7 @@ class CallContext:
     endpoint: str = "http://127.0.0.1:4566"
     trace_id: str = ""
     caller: Caller | None = None
+    request_keys: Callable[[], Mapping[str, tuple[str, ...]]] = dict
 
     @property
     def principal(self) -> Principal | None:

@@ -48,6 +48,11 @@ def anything(_place: Place, _params: Params) -> Iterable[str]:
     return ("*",)
 
 
+def nothing(_place: Place, _params: Params) -> Iterable[str]:
+    """No resource at all: the service decides by itself, or everybody may."""
+    return ()
+
+
 def no_keys(_params: Params) -> Values:
     """No condition keys."""
     return {}

@@ -141,6 +141,9 @@ class Identities(Protocol):
     async def find_policy(self, arn: str) -> str | None:
         """The default version of a managed policy (a customer's or AWS's), or None."""
 
+    async def clients_of_provider(self, arn: str) -> tuple[str, ...] | None:
+        """The client ids (audiences) an OpenID Connect provider is known for; None when there is no such provider."""
+
     async def has_any(self) -> bool:
         """Whether any access key exists on this node: without one nobody can sign (``functory iam bootstrap``)."""
 

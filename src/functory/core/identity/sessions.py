@@ -71,6 +71,7 @@ class _Claims(msgspec.Struct, omit_defaults=True):
     policies: list[tuple[str, str]] | None = None
     policy_arns: list[str] = []
     keys: dict[str, str] = {}
+    padding: bytes = b""
 
 
 class Sessions:
@@ -95,8 +96,13 @@ class Sessions:
         policies: tuple[tuple[str, str], ...] | None = None,
         policy_arns: tuple[str, ...] = (),
         keys: Mapping[str, str] | None = None,
+        min_token_bytes: int = 0,
     ) -> SessionCredentials:
-        """New credentials; the arguments are as in `Caller`, and ``expires_at`` is whole seconds."""
+        """New credentials; the arguments are as in `Caller`, and ``expires_at`` is whole seconds.
+
+        Args:
+            min_token_bytes: the token is at least so long.
+        """
         claims = _Claims(
             kind=principal.kind.value,
             account_id=principal.account_id,
@@ -112,9 +118,10 @@ class Sessions:
             keys=dict(keys or {}),
         )
         access_key_id = new_access_key_id(TEMPORARY, principal.account_id, self._ids.hex(10))
-        nonce = os.urandom(_NONCE_BYTES)
-        sealed = self._cipher().encrypt(nonce, msgspec.msgpack.encode(claims), access_key_id.encode())
-        token = base64.b64encode(_MARK + nonce + sealed).decode()
+        token = self._seal(claims, access_key_id)
+        if len(token) < min_token_bytes:
+            claims.padding = bytes(min_token_bytes - len(token))
+            token = self._seal(claims, access_key_id)
         return SessionCredentials(access_key_id, self._secret_of(access_key_id), token, float(claims.expires_at))
 
     def open(self, access_key_id: str, token: str) -> Session | None:
@@ -137,6 +144,11 @@ class Sessions:
     def is_over(self, caller: Caller) -> bool:
         """Whether its credentials have expired."""
         return caller.expires_at is not None and self._clock.epoch_s() >= caller.expires_at
+
+    def _seal(self, claims: _Claims, access_key_id: str) -> str:
+        nonce = os.urandom(_NONCE_BYTES)
+        sealed = self._cipher().encrypt(nonce, msgspec.msgpack.encode(claims), access_key_id.encode())
+        return base64.b64encode(_MARK + nonce + sealed).decode()
 
     def _unseal(self, raw: bytes, access_key_id: str) -> _Claims | None:
         from cryptography.exceptions import InvalidTag

@@ -20,7 +20,7 @@ from __future__ import annotations
 import re
 import urllib.parse
 from collections.abc import Awaitable, Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Protocol
 
 from functory.aws import codec, hosts, model, sigv4
@@ -29,6 +29,7 @@ from functory.aws.function_urls import is_function_url
 from functory.aws.http import HttpRequest, HttpResponse
 from functory.aws.routing import Route, Router
 from functory.aws.validation import validate
+from functory.core.authorization.context import request_keys
 from functory.core.calls import CallContext, Calls
 from functory.core.identity.port import Caller
 from functory.edges.aws_api.gate import Gate
@@ -134,7 +135,8 @@ class Pipeline:
         validate(service, route.operation, parameters)
         trace_id = request.headers.get("x-amzn-trace-id", "")
         account_id = _account_of(caller, route.account_id)
-        context = CallContext(account_id, route.region, request_id, endpoint_of(request), trace_id, caller)
+        keys = partial(request_keys, request)
+        context = CallContext(account_id, route.region, request_id, endpoint_of(request), trace_id, caller, keys)
         context = await self._gate.allow(context, request, service, route.operation, parameters, protocol)
         result = await operation(context, parameters)
         return codec.serialize_response(shape, protocol, result, request_id)

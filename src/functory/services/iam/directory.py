@@ -71,6 +71,10 @@ class Directory:
         """See `functory.core.identity.port.Identities`."""
         return await self._look_up(self._policies, arn, lambda connection: grants.managed_document(connection, arn))
 
+    async def clients_of_provider(self, arn: str) -> tuple[str, ...] | None:
+        """See `functory.core.identity.port.Identities`."""
+        return await self._store.read(lambda connection: grants.clients_of_provider(connection, arn))
+
     async def full_arn(self, resource_arn: str) -> str:
         """See `functory.core.authorization.guard.FullNames`."""
         return await self._store.read(lambda connection: grants.full_arn(connection, resource_arn))

@@ -18,6 +18,7 @@ from functory.services.iam.tables import (
     ENTITIES,
     INLINE_POLICIES,
     MEMBERSHIPS,
+    OIDC_PROVIDERS,
     POLICIES,
     POLICY_VERSIONS,
 )
@@ -63,6 +64,18 @@ def full_arn(connection: Connection, text: str) -> str:
         return text
     row = look_up(connection, parts[0], parts[1], parts[3])
     return text if row is None else arn(row)
+
+
+def clients_of_provider(connection: Connection, provider_arn: str) -> tuple[str, ...] | None:
+    """See `Identities.clients_of_provider`."""
+    arn_parts = provider_arn.split(":", 5)
+    if len(arn_parts) != 6 or not arn_parts[5].startswith("oidc-provider/"):
+        return None
+    statement = select(OIDC_PROVIDERS.c.client_ids).where(
+        OIDC_PROVIDERS.c.account_id == arn_parts[4], OIDC_PROVIDERS.c.url == arn_parts[5].removeprefix("oidc-provider/")
+    )
+    found = connection.execute(statement).scalar_one_or_none()
+    return None if found is None else tuple(found)
 
 
 def load_role(connection: Connection, role_arn: str) -> Role | None:
