@@ -5,6 +5,7 @@ Whether a user or role exists is not known here; `named_identities` lists those 
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -30,6 +31,7 @@ _KINDS: Mapping[str, re.Pattern[str]] = {
     "Federated": _FEDERATED,
     "CanonicalUser": _CANONICAL,
 }
+_ID = re.compile(r"(?:AIDA|AROA)[A-Z0-9]{12,28}", re.ASCII)
 _IDENTITY = re.compile(rf"arn:{_PARTITION}:iam::{_ACCOUNT}:(?:user|role)/[\w+=,.@/-]+", re.ASCII)
 
 
@@ -60,11 +62,25 @@ def invalid_principal(kind: str, value: Any) -> str:
 
 
 def named_identities(statement: Mapping[str, Any]) -> Iterator[str]:
-    """The ARNs of users and roles that a well-formed statement names as principals."""
+    """The ARNs and ids of users and roles that a well-formed statement names as principals."""
     for field in ("Principal", "NotPrincipal"):
         principal = statement.get(field)
         if isinstance(principal, dict):
             values = principal.get("AWS", [])
             for value in values if isinstance(values, list) else [values]:
-                if _IDENTITY.fullmatch(value):
+                if _IDENTITY.fullmatch(value) or _ID.fullmatch(value):
                     yield value
+
+
+def with_renamed(document: str, old: str, new: str) -> str:
+    """A well-formed document in which a principal of AWS's goes by another name."""
+    policy = json.loads(document)
+    statements = policy["Statement"]
+    for statement in statements if isinstance(statements, list) else [statements]:
+        for field in ("Principal", "NotPrincipal"):
+            principal = statement.get(field)
+            if isinstance(principal, dict) and "AWS" in principal:
+                values = principal["AWS"]
+                listed = [new if each == old else each for each in (values if isinstance(values, list) else [values])]
+                principal["AWS"] = listed if isinstance(values, list) else listed[0]
+    return json.dumps(policy)

@@ -7,8 +7,9 @@ from sqlalchemy import Connection
 from functory.core.identity.policy_grammar import GrammarError, PolicyKind, parse_policy, policy_size, statements_of
 from functory.core.identity.policy_principals import invalid_principal, named_identities
 from functory.services.iam import quotas
-from functory.services.iam.entities import look_up
+from functory.services.iam.entities import exists
 from functory.services.iam.errors import malformed, over
+from functory.services.iam.grants import find_by_arn
 from functory.services.iam.naming import parse_arn
 
 
@@ -35,10 +36,10 @@ def check_managed_policy(document: str) -> None:
         raise over("PolicySize", quotas.POLICY_SIZE)
 
 
-def check_trust_policy(connection: Connection, account_id: str, document: str) -> None:
-    """Refuse what cannot say who may assume a role.
+def check_trust_policy(connection: Connection, account_id: str, document: str) -> set[str]:
+    """Refuse what cannot say who may assume a role; returns the ids of the users and roles it names by ARN.
 
-    AWS: users and roles it names must exist. Differs: only those of the role's own account are looked for.
+    AWS: users and roles it names must exist. Differs: only those of the role's own account must.
 
     Raises:
         AwsError: MalformedPolicyDocument; LimitExceeded.
@@ -49,8 +50,16 @@ def check_trust_policy(connection: Connection, account_id: str, document: str) -
         raise malformed(str(error)) from None
     if policy_size(document) > quotas.TRUST_SIZE:
         raise over("ACLSizePerRole", quotas.TRUST_SIZE)
-    for statement in statements_of(policy):
-        for arn in named_identities(statement):
-            parts = parse_arn(arn)
-            if parts is not None and parts[0] == account_id and look_up(connection, account_id, parts[1], parts[3]) is None:
-                raise malformed(invalid_principal("AWS", arn))
+    found = set()
+    for name in {name for statement in statements_of(policy) for name in named_identities(statement)}:
+        parts = parse_arn(name)
+        if parts is None:
+            if not exists(connection, name):
+                raise malformed(invalid_principal("AWS", name))
+            continue
+        row = find_by_arn(connection, name, parts[1])
+        if row is not None:
+            found.add(str(row.id))
+        elif parts[0] == account_id:
+            raise malformed(invalid_principal("AWS", name))
+    return found

@@ -123,3 +123,8 @@ def tags_if_any(row: Row[Any]) -> dict[str, Any]:
 def find_by_id(connection: Connection, entity_id: str) -> Row[Any]:
     """The shared columns of an entity that exists."""
     return connection.execute(select(ENTITIES).where(ENTITIES.c.id == entity_id)).one()
+
+
+def exists(connection: Connection, entity_id: str) -> bool:
+    """Whether there is an entity with that id."""
+    return connection.execute(select(ENTITIES.c.id).where(ENTITIES.c.id == entity_id)).first() is not None

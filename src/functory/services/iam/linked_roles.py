@@ -74,7 +74,7 @@ async def delete_service_linked_role(room: Room, context: CallContext, params: d
         task = f"task{roles.LINKED_PATH}{row.linked_service}/{row.name}/{token}"
         connection.execute(delete(ROLE_DELETIONS).where(ROLE_DELETIONS.c.deleted_s < now_s - _KEPT_S))
         connection.execute(insert(ROLE_DELETIONS).values(id=task, account_id=context.account_id, deleted_s=now_s))
-        entities.remove(connection, row.id)
+        roles.remove_role(connection, row)
         return task
 
     return {"DeletionTaskId": await room.change(work)}

@@ -8,6 +8,7 @@ from functory.core.calls import CallContext
 from functory.services.iam import entities, errors
 from functory.services.iam.room import Room
 from functory.services.iam.tables import ENTITIES
+from functory.services.iam.trust import principal_renamed
 
 
 async def rename(room: Room, context: CallContext, kind: str, name: str, new_name: str | None, new_path: str | None) -> None:
@@ -27,5 +28,7 @@ async def rename(room: Room, context: CallContext, kind: str, name: str, new_nam
             values |= {"name": new_name, "name_key": new_name.lower()}
         if values:
             connection.execute(update(ENTITIES).where(ENTITIES.c.id == row.id).values(values))
+            renamed = entities.find_by_id(connection, row.id)
+            principal_renamed(connection, row.id, entities.arn(row), entities.arn(renamed))
 
     await room.change(work)

@@ -17,6 +17,7 @@ from functory.services.iam.listing import list_entities
 from functory.services.iam.naming import url_encoded
 from functory.services.iam.room import Room
 from functory.services.iam.tables import ROLES
+from functory.services.iam.trust import keep_trusted, principal_gone
 
 KIND = "role"
 SESSION_S_DEFAULT = 3600
@@ -71,9 +72,11 @@ async def create_role(room: Room, context: CallContext, params: dict[str, Any]) 
     }
 
     def work(connection: Connection) -> Row[Any]:
-        check_trust_policy(connection, context.account_id, trust)
+        trusted = check_trust_policy(connection, context.account_id, trust)
         boundaries.check(connection, context.account_id, new.boundary_arn)
-        return insert_role(connection, new, context.account_id, values)
+        row = insert_role(connection, new, context.account_id, values)
+        keep_trusted(connection, row.id, trusted)
+        return row
 
     row = await room.change(work)
     return {"Role": view(row) | entities.boundary(row) | entities.tags_if_any(row)}
@@ -121,7 +124,7 @@ async def _update(
     def work(connection: Connection) -> Row[Any]:
         row = find_changeable(connection, context.account_id, name)
         if trust is not None:
-            check_trust_policy(connection, context.account_id, trust)
+            keep_trusted(connection, row.id, check_trust_policy(connection, context.account_id, trust))
         if values:
             connection.execute(update(ROLES).where(ROLES.c.owner_id == row.id).values(dict(values)))
         return entities.find(connection, context.account_id, KIND, name)
@@ -153,13 +156,19 @@ def refuse_if_linked(row: Row[Any]) -> None:
         )
 
 
+def remove_role(connection: Connection, row: Row[Any]) -> None:
+    """Delete a role that nothing hangs on."""
+    principal_gone(connection, row.id, entities.arn(row))
+    entities.remove(connection, row.id)
+
+
 async def delete_role(room: Room, context: CallContext, params: dict[str, Any]) -> dict[str, Any]:
     """AWS: a role that has policies or is in an instance profile stays."""
 
     def work(connection: Connection) -> None:
         row = find_changeable(connection, context.account_id, params["RoleName"])
         refuse_if_in_use(connection, row)
-        entities.remove(connection, row.id)
+        remove_role(connection, row)
 
     await room.change(work)
     return {}

@@ -63,6 +63,15 @@ ROLES = Table(
     Column("last_used_region", String(64)),
 )
 
+TRUSTED = Table(
+    "iam_trusted",
+    METADATA,
+    _owner(),
+    Column("principal_id", _ID, primary_key=True),
+    Index("ix_iam_trusted_principal_id", "principal_id"),
+)
+"""The users and roles that a role's trust policy names by their ARNs."""
+
 POLICIES = Table(
     "iam_policies",
     METADATA,

@@ -15,6 +15,7 @@ from functory.services.iam.deletion import refuse_if_in_use
 from functory.services.iam.listing import list_entities
 from functory.services.iam.renaming import rename
 from functory.services.iam.room import Room
+from functory.services.iam.trust import principal_gone
 
 KIND = "user"
 
@@ -75,6 +76,7 @@ async def delete_user(room: Room, context: CallContext, params: dict[str, Any]) 
     def work(connection: Connection) -> None:
         row = entities.find(connection, context.account_id, KIND, params["UserName"])
         refuse_if_in_use(connection, row)
+        principal_gone(connection, row.id, entities.arn(row))
         entities.remove(connection, row.id)
 
     await room.change(work)

@@ -242,3 +242,12 @@ def test_any_parameters_pass_or_are_refused(params: dict[str, Any]) -> None:
         validate("lambda", "CreateFunction", params)
     except AwsError as error:
         assert "failed to satisfy constraint" in error.message  # noqa: PT017  # either outcome is right
+
+
+def test_a_service_may_say_in_its_own_words_that_a_pattern_is_broken() -> None:
+    error = refusal("iam", "CreateUser", {"UserName": "a b", "Path": "x"})
+    assert (error.code, error.status) == ("ValidationError", 400)
+    assert error.message.startswith("The specified value for path is invalid. It must begin and end with /")
+    both = message("iam", "CreateUser", {"UserName": "b b" * 30})
+    assert both.endswith("failed to satisfy constraint: Member must have length less than or equal to 64")
+    validate("iam", "CreateUser", {"UserName": "a.b@c", "Path": "/x/y/"})

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 
@@ -119,6 +121,52 @@ def test_a_trust_policy_names_users_that_exist() -> None:
     said = f'Invalid principal in policy: "AWS":"arn:aws:iam::{ACCOUNT}:role/absent"'
     refusal = iam.refused("CreateRole", RoleName="s", AssumeRolePolicyDocument=json.dumps(trust))
     assert refusal == ("MalformedPolicyDocument", said)
+
+
+def trusting(*principals: str) -> str:
+    trust = json.loads(TRUST)
+    trust["Statement"][0]["Principal"] = {"AWS": list(principals), "Service": "lambda.amazonaws.com"}
+    return json.dumps(trust)
+
+
+def trusted(iam: Iam, role: str = "worker") -> list[str]:
+    """The principals that a role's policy names, as GetRole tells and as AssumeRole sees."""
+    row = iam.call("GetRole", RoleName=role)["Role"]
+    shown = json.loads(unquote(row["AssumeRolePolicyDocument"]))
+    found = asyncio.run(iam.identities.find_role(row["Arn"]))
+    assert found is not None
+    assert json.loads(found.trust_policy) == shown
+    principals: list[str] = shown["Statement"][0]["Principal"]["AWS"]
+    return principals
+
+
+def test_a_name_that_is_given_anew_inherits_no_trust() -> None:
+    iam = Iam()
+    bob, eve, helper = iam.user("bob"), iam.user("eve"), iam.role("helper")
+    iam.role("worker", trusting(bob["Arn"], eve["Arn"], helper["Arn"]))
+    iam.call("DeleteUser", UserName="bob")
+    iam.call("DeleteRole", RoleName="helper")
+    iam.user("bob")
+    assert trusted(iam) == [bob["UserId"], eve["Arn"], helper["RoleId"]]
+    refusal = iam.refused("UpdateAssumeRolePolicy", RoleName="worker", PolicyDocument=trusting(bob["UserId"]))
+    assert refusal == ("MalformedPolicyDocument", f'Invalid principal in policy: "AWS":"{bob["UserId"]}"')
+    iam.call("UpdateAssumeRolePolicy", RoleName="worker", PolicyDocument=trusting(eve["UserId"]))
+    assert trusted(iam) == [eve["UserId"]]
+
+
+def test_trust_follows_a_user_to_its_new_name() -> None:
+    iam = Iam()
+    bob = iam.user("bob")
+    iam.role("worker", trusting(bob["Arn"]))
+    iam.role("other", trusting(bob["Arn"]), account=OTHER)
+    iam.call("UpdateUser", UserName="bob", NewUserName="rob", NewPath="/team/")
+    assert trusted(iam) == [f"arn:aws:iam::{ACCOUNT}:user/team/rob"]
+    iam.user("bob")
+    iam.call("UpdateAssumeRolePolicy", RoleName="worker", PolicyDocument=TRUST)
+    iam.call("DeleteUser", UserName="rob")
+    found = asyncio.run(iam.identities.find_role(f"arn:aws:iam::{OTHER}:role/other"))
+    assert found is not None
+    assert bob["UserId"] in found.trust_policy
 
 
 @pytest.mark.parametrize(
