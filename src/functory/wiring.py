@@ -67,6 +67,8 @@ from functory.sandbox.machine import MachineMemory, protect_node
 from functory.sandbox.mounts import parse_mounts
 from functory.sandbox.port import Mount, SandboxDriver
 from functory.sandbox.probe import open_beside, pick_driver
+from functory.services.application_autoscaling import access as scaling_access
+from functory.services.application_autoscaling.service import ApplicationAutoScalingService
 from functory.services.cloudwatch import access as cloudwatch_access
 from functory.services.cloudwatch.service import CloudWatchService
 from functory.services.iam import access as iam_access
@@ -93,6 +95,7 @@ GRACE_S = 5.0
 """How long an orderly end lets requests and invocations finish."""
 
 ACCESS: Mapping[str, AccessTable] = {
+    "application-autoscaling": scaling_access.ACCESS,
     "cloudwatch": cloudwatch_access.ACCESS,
     "iam": iam_access.ACCESS,
     "lambda": lambda_access.ACCESS,
@@ -288,6 +291,7 @@ async def node(settings: Settings) -> AsyncIterator[ReadyInfo]:
         sts = StsService(iam.identities, sessions, authorizer, clock, settings.auth.web_identity_keys)
         doors = await _doors(settings, iam, sessions, authorizer, clock)
         calls = Calls([lambda_, logs, iam, sqs, cloudwatch, sts], doors.guard)
+        calls.register(await stack.enter_async_context(ApplicationAutoScalingService(store, clock, ids, calls)))
         urls = FunctionUrlApi(lambda_.url_invocations, doors.urls, clock, ids, settings.lambda_.url_domain)
         api.attach(Pipeline(calls, InvokeRoute(lambda_.invoke_api), own, urls, doors.gate, ids, settings.node))
         url = await api.listen(listener)
