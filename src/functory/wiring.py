@@ -66,7 +66,7 @@ from functory.sandbox import idmap
 from functory.sandbox.machine import MachineMemory, protect_node
 from functory.sandbox.mounts import parse_mounts
 from functory.sandbox.port import Mount, SandboxDriver
-from functory.sandbox.probe import open_beside, pick_driver
+from functory.sandbox.probe import open_beside, pick_driver, prepare_process
 from functory.services.application_autoscaling import access as scaling_access
 from functory.services.application_autoscaling.service import ApplicationAutoScalingService
 from functory.services.cloudwatch import access as cloudwatch_access
@@ -144,6 +144,9 @@ def run_node(settings: Settings, ready: Callable[[ReadyInfo], None]) -> int:
     Raises:
         FunctoryError: the node cannot start; the text says why.
     """
+    reason = prepare_process(settings.sandbox)
+    if reason:
+        log.get("wiring").warning("isolation_needs_root", reason=reason)
     _raise_file_limit()
     protect_node()
     uvloop.run(_run(settings, ready))

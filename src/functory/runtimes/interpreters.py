@@ -116,7 +116,7 @@ class Places:
     def fingerprint(self) -> tuple[int, ...]:
         """Changes when something is put into one of the places, or taken away."""
         folders = (self.installed, *self.path, self.pyenv, self.uv, self.nvm, *self.jvms, *self.dotnets)
-        return tuple(folder.stat().st_mtime_ns if folder.is_dir() else 0 for folder in folders)
+        return tuple(_changed_at(folder) for folder in folders)
 
 
 def parse_stand_ins(entries: Iterable[str], definitions: Mapping[str, Definition]) -> dict[str, Path]:
@@ -363,3 +363,11 @@ def _existing(candidates: Iterable[Path]) -> Iterator[Path]:
 def _newest(folders: Iterable[Path]) -> list[Path]:
     """Highest version first, by the numbers in the name; finished versions before previews of the same numbers."""
     return sorted(folders, key=lambda f: [int(number) for number in re.findall(r"\d+", f.name)], reverse=True)
+
+
+def _changed_at(folder: Path) -> int:
+    """When a folder was changed, or 0 where there is none that this user can see."""
+    try:
+        return folder.stat().st_mtime_ns if folder.is_dir() else 0
+    except OSError:
+        return 0

@@ -74,7 +74,7 @@ class Hierarchy(Protocol):
 
     @property
     def version(self) -> int:
-        """1 or 2."""
+        """1 or 2; 0 for `nothing`."""
 
     @property
     def controllers(self) -> frozenset[str]:
@@ -113,7 +113,7 @@ class HierarchyV1:
     @property
     def limits_swap(self) -> bool:
         """See `Hierarchy`."""
-        return (self.mounts["memory"] / "memory.memsw.limit_in_bytes").exists()
+        return "memory" in self.mounts and (self.mounts["memory"] / "memory.memsw.limit_in_bytes").exists()
 
     def group(self, path: str) -> Group:
         """See `Hierarchy`."""
@@ -173,6 +173,11 @@ class HierarchyV2:
         for pid in _read(folder / "cgroup.procs").split():
             with contextlib.suppress(ProcessLookupError):
                 _write(leaf / "cgroup.procs", pid)
+
+
+def nothing() -> Hierarchy:
+    """No control groups, or none that may be written: its groups do nothing."""
+    return HierarchyV1({}, version=0)
 
 
 def detect(mountinfo: str) -> Hierarchy | None:

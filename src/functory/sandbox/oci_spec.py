@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import accumulate
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from functory.kernel.limits import MIB
 from functory.sandbox import seccomp
@@ -22,6 +23,12 @@ CPU_PERIOD_US = 20_000  # short, so that a small function waits often and briefl
 _CPU_QUOTA_US_MIN = 1_000  # the kernel's floor
 OOM_SCORE = 500  # functions die before the node
 HOSTNAME = "169-254-100-1"
+
+Layout = Literal["range", "few", "own"]
+"""Which ids a sandbox has: a private range of `ID_RANGE`; `FEW` private ones (root, the function's user, nobody), where the
+node has few itself; or the node's only one, as root without privileges."""
+FEW = 3
+_NOBODY = 65_534
 
 _NO_CAPABILITIES: dict[str, list[str]] = {
     name: [] for name in ("bounding", "effective", "inheritable", "permitted", "ambient")
@@ -42,8 +49,9 @@ class Place:
         dev: folder that becomes ``/dev``; None: the runtime makes its own.
         tmp: folder that becomes ``/tmp``.
         network: path that names the network namespace; empty: the host's.
-        cgroup: absolute cgroup path, below the hierarchy's root.
+        cgroup: absolute cgroup path, below the hierarchy's root; empty: none, and no limits.
         first_id: first host uid and gid of the sandbox's private range.
+        layout: which ids follow it.
         machine: ``os.uname().machine``.
         late: target -> folder whose later mounts shall appear there (standby).
         shares: part of the CPU beside other sandboxes, or 0 for everybody's.
@@ -62,6 +70,7 @@ class Place:
     machine: str
     late: Mapping[str, Path] = field(default_factory=dict)
     shares: int = 0
+    layout: Layout = "range"
     limits_swap: bool = True
     user_namespace: bool = True
     extra_memory_mib: int = 0
@@ -77,13 +86,12 @@ def config(spec: SandboxSpec, command: Command, place: Place) -> dict[str, Any]:
     """The whole ``config.json``."""
     linux: dict[str, Any] = {
         "namespaces": _namespaces(place),
-        "cgroupsPath": place.cgroup,
-        "resources": _resources(spec, place),
+        **({"cgroupsPath": place.cgroup, "resources": _resources(spec, place)} if place.cgroup else {}),
         "maskedPaths": list(_MASKED),
         "readonlyPaths": list(_READ_ONLY),
     }
     if place.user_namespace:
-        linux |= {"uidMappings": [_mapping(place.first_id)], "gidMappings": [_mapping(place.first_id)]}
+        linux |= {"uidMappings": _mappings(place, UID), "gidMappings": _mappings(place, GID)}
     filters = seccomp.profile(place.machine)
     if filters is not None:
         linux["seccomp"] = filters
@@ -108,8 +116,22 @@ def _namespaces(place: Place) -> list[dict[str, str]]:
     return [*({"type": kind} for kind in kinds), *network]
 
 
-def _mapping(first_id: int) -> dict[str, int]:
-    return {"containerID": 0, "hostID": first_id, "size": ID_RANGE}
+def _mappings(place: Place, own: int) -> list[dict[str, int]]:
+    pairs = {"range": [(0, ID_RANGE)], "few": [(0, 1), (own, 1), (_NOBODY, 1)], "own": [(0, 1)]}[place.layout]
+    outside = accumulate((size for _, size in pairs), initial=place.first_id)
+    return [
+        {"containerID": inside, "hostID": host, "size": size} for (inside, size), host in zip(pairs, outside, strict=False)
+    ]
+
+
+def user_inside(layout: Layout) -> tuple[int, int]:
+    """User and group of the function, as it sees them."""
+    return (0, 0) if layout == "own" else (UID, GID)
+
+
+def user_outside(layout: Layout, first_id: int) -> tuple[int, int]:
+    """The same on the node's side."""
+    return {"range": (first_id + UID, first_id + GID), "few": (first_id + 1, first_id + 1), "own": (0, 0)}[layout]
 
 
 def _mounts(mounts: tuple[Mount, ...], place: Place) -> list[dict[str, Any]]:
@@ -127,9 +149,10 @@ def _bind(source: Path, target: str, *options: str) -> dict[str, Any]:
 
 
 def _process(spec: SandboxSpec, command: Command, place: Place) -> dict[str, Any]:
+    uid, gid = user_inside(place.layout)
     return {
         "terminal": False,
-        "user": {"uid": UID, "gid": GID},
+        "user": {"uid": uid, "gid": gid},
         "args": [*place.first, *command.argv],
         "env": [f"{name}={value}" for name, value in command.env.items()],
         "cwd": command.cwd,

@@ -13,7 +13,6 @@ import os
 import shutil
 import sys
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -21,8 +20,9 @@ import msgspec
 
 from functory.kernel import log
 from functory.kernel.settings import SandboxSettings
-from functory.sandbox import cgroups, recovery
-from functory.sandbox.drivers.oci import PUBLIC_FOLDER, OciDriver
+from functory.sandbox import cgroups, guarantees, machine, recovery, rootless
+from functory.sandbox.check import Check
+from functory.sandbox.drivers.oci import OciDriver, public_folder
 from functory.sandbox.drivers.process import ProcessDriver
 from functory.sandbox.outbound import Outbound, Wish
 from functory.sandbox.port import Command, Sandbox, SandboxDriver, SandboxError, SandboxSpec
@@ -32,21 +32,11 @@ CANDIDATES = ("crun", "runc")
 GVISOR = ("runsc",)
 _PATH = ":/usr/local/sbin:/usr/sbin:/sbin"
 _EXPECTED_CODE = 42
-_SCRIPT = f'[ "$(id -u)" = 993 ] && [ ! -w / ] && echo ok > /tmp/probe && exit {_EXPECTED_CODE}'
+_SCRIPT = f'[ "$(id -u)" = "$0" ] && [ ! -w / ] && echo ok > /tmp/probe && exit {_EXPECTED_CODE}'
 _INSTALL = "install runc or crun (apt install runc, dnf install crun)"
 _NETWORK_ADVICE = "install nftables (apt install nftables) and start the node as root; until then functions have no network"
 
 _log = log.get("sandbox.probe")
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One line of ``functory doctor``; ``advice`` is what to do when not ``ok``."""
-
-    name: str
-    ok: bool
-    detail: str
-    advice: str = ""
 
 
 class _Remembered(msgspec.Struct, frozen=True):
@@ -73,7 +63,7 @@ async def pick_driver(settings: SandboxSettings, run_dir: Path) -> SandboxDriver
         runtime = find_runtime(name)
         reason = f"{name} is not installed" if runtime is None else await probe(runtime, run_dir)
         if runtime is not None and not reason:
-            return OciDriver(runtime, run_dir, wish=_wish(settings))
+            return OciDriver(runtime, run_dir, public_folder(), wish=_wish(settings))
         reasons.append(reason)
     why = "; ".join(reasons)
     if settings.driver == "oci":
@@ -121,6 +111,22 @@ def _process_driver(settings: SandboxSettings, run_dir: Path, note: str = "") ->
     return ProcessDriver(run_dir, note=note)
 
 
+def prepare_process(settings: SandboxSettings) -> str:
+    """Make this process able to isolate, where an ordinary user started it: `rootless.enter`. Before there are threads.
+
+    Returns:
+        Why it cannot; ``""`` when it can, or is not to.
+    """
+    if settings.driver == "process" or os.geteuid() == 0 or sys.platform != "linux":
+        return ""
+    if not any(find_runtime(name) for name in _names(settings)):
+        return ""  # the probe will tell
+    reason = rootless.is_possible()
+    if not reason:
+        rootless.enter()
+    return f"no user namespace for an ordinary user: {reason}" if reason else ""
+
+
 def _wish(settings: SandboxSettings) -> Wish:
     return Wish(settings.network, settings.network_range, settings.host_ports)
 
@@ -144,12 +150,27 @@ async def _remembered(runtime: Path, run_dir: Path, trial: Callable[[], Awaitabl
 async def try_runtime(runtime: Path, run_dir: Path) -> str:
     """Run one real sandbox; why it failed, or ``""``."""
     folder = run_dir / f"probe-{runtime.name}-{os.getpid()}"
-    driver = OciDriver(runtime, folder)
+    driver = OciDriver(runtime, folder, public_folder())
     try:
         await driver.start()
         return await _trial(driver, runtime)
     except SandboxError as error:
         return str(error)
+    finally:
+        await driver.close()
+        recovery.remove_folders(folder)
+
+
+async def _examine(runtime: Path, run_dir: Path) -> tuple[str, list[Check]]:
+    """Why a runtime does not work here, or ``""`` and what it guarantees."""
+    folder = run_dir / f"doctor-{runtime.name}-{os.getpid()}"
+    driver = OciDriver(runtime, folder, public_folder())
+    try:
+        await driver.start()
+        reason = await _trial(driver, runtime)
+        return reason, [] if reason else await guarantees.examine(driver, runtime.name, folder / "guarantees")
+    except SandboxError as error:
+        return str(error), []
     finally:
         await driver.close()
         recovery.remove_folders(folder)
@@ -161,7 +182,7 @@ async def _trial(driver: OciDriver, runtime: Path) -> str:
     try:
         sandbox = await driver.prepare(SandboxSpec(id=f"probe-{os.getpid()}", mounts=()))
         output: list[bytes] = []
-        command = Command(("/bin/sh", "-c", _SCRIPT), {"PATH": "/usr/bin:/bin"}, cwd="/")
+        command = Command(("/bin/sh", "-c", _SCRIPT, str(driver.user)), {"PATH": "/usr/bin:/bin"}, cwd="/")
         await sandbox.launch(command, output.append, output.append)
         how = await sandbox.wait()
         if how.code != _EXPECTED_CODE:
@@ -185,7 +206,7 @@ def find_runtime(name: str) -> Path | None:
 
 async def doctor(settings: SandboxSettings, run_dir: Path) -> list[Check]:
     """Everything that isolation depends on, each looked at; probes afresh."""
-    checks = [_check_system(), _check_root(), _check_cgroups(), _check_loop(), _check_mkfs()]
+    checks = [_check_system(), _check_root(), _check_cgroups(), _check_loop(), _check_mkfs(), _check_oom_score()]
     checks.append(await _check_network(settings, run_dir))
     works = False
     for name in dict.fromkeys((*_names(settings), *CANDIDATES, *(name for name in GVISOR if find_runtime(name)))):
@@ -193,11 +214,13 @@ async def doctor(settings: SandboxSettings, run_dir: Path) -> list[Check]:
         if runtime is None:
             checks.append(Check(f"OCI runtime {name}", ok=False, detail="not installed", advice=_INSTALL))
             continue
-        reason = await try_runtime(runtime, run_dir)
+        reason, found = await _examine(runtime, run_dir)
         works = works or not reason
         advice = "another runtime may work; see the reason" if reason else ""
         checks.append(Check(f"OCI runtime {name}", ok=not reason, detail=reason or f"{runtime} works", advice=advice))
+        checks += found
     checks.append(await _check_snapshots(run_dir))
+    checks.append(Check("driver process", ok=True, detail="works everywhere and isolates nothing: for code you trust"))
     detail = "functions are isolated" if works else "functions run as plain processes that see the whole host"
     checks.append(Check("isolation", ok=works, detail=detail, advice="" if works else _INSTALL))
     return checks
@@ -215,7 +238,7 @@ async def _check_network(settings: SandboxSettings, run_dir: Path) -> Check:
     """Makes the way out that the settings ask for, and removes it."""
     folder = run_dir / "network"
     folder.mkdir(parents=True, exist_ok=True)
-    outbound = Outbound(_wish(settings), recovery.key_of(folder), folder, PUBLIC_FOLDER)
+    outbound = Outbound(_wish(settings), recovery.key_of(folder), folder, public_folder())
     try:
         await outbound.start(asyncio.to_thread)
         works = outbound.mode == "nat" or settings.network in {"none", "host"}
@@ -250,8 +273,8 @@ def _fingerprint(runtime: Path) -> str:
     stat = runtime.stat()
     layout = _hierarchy()
     groups = f"v{layout.version}:{','.join(sorted(layout.controllers))}" if layout else "none"
-    loop = Path("/dev/loop-control").exists()
-    return f"1|{runtime}|{stat.st_mtime_ns}|{stat.st_size}|{os.uname().release}|{groups}|{os.geteuid()}|{loop}"
+    loop, user = Path("/dev/loop-control").exists(), f"{os.geteuid()}/{rootless.ids_here()}"
+    return f"1|{runtime}|{stat.st_mtime_ns}|{stat.st_size}|{os.uname().release}|{groups}|{user}|{loop}"
 
 
 def _hierarchy() -> cgroups.Hierarchy | None:
@@ -268,8 +291,20 @@ def _check_system() -> Check:
 
 
 def _check_root() -> Check:
+    if rootless.ids_here() >= 0:
+        detail = f"user id {rootless.user_outside()}, rootless: root of a user namespace only"
+        return Check("privileges", ok=False, detail=detail, advice="what does not hold without root is said below")
     ok = os.geteuid() == 0
     return Check("privileges", ok, f"user id {os.geteuid()}", "" if ok else "start the node as root")
+
+
+def _check_oom_score() -> Check:
+    """Whether the kernel can be told to spare the node, tried and undone."""
+    spared = machine.protect_node()
+    if spared:
+        Path("/proc/self/oom_score_adj").write_text("0")
+    detail = "functions die before the node" if spared else "functions die first, but the node counts like any program"
+    return Check("out of memory", spared, detail, "" if spared else "give the node CAP_SYS_RESOURCE")
 
 
 def _check_cgroups() -> Check:

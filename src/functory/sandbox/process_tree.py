@@ -56,6 +56,15 @@ def ended_children_of(parent: int, names: Iterable[str], proc: Path = PROC) -> d
     }
 
 
+def below(ancestor: int, proc: Path = PROC) -> set[int]:
+    """A process with all its descendants."""
+    stats = {pid: stat for pid in _pids(proc) if (stat := _stat(pid, proc)) is not None}
+    found, new = {ancestor}, {ancestor}
+    while new := {pid for pid, stat in stats.items() if stat.parent in new} - found:
+        found |= new
+    return found
+
+
 def started_at(pid: int, proc: Path = PROC) -> int:
     """When a process was started, in ticks of the machine's clock; 0 when it is gone."""
     stat = _stat(pid, proc)

@@ -111,12 +111,20 @@ class RootTemplates:
         self.folder_of_maps.mkdir(mode=0o700)
         self.folder_of_late.mkdir(mode=0o700)
         for name, (major, minor) in _DEVICES.items():
-            os.mknod(self.dev / name, 0o666 | 0o020000, os.makedev(major, minor))
-            (self.dev / name).chmod(0o666)  # whatever the umask
+            self._make_device(name, os.makedev(major, minor))
         for name, target in _DEVICE_LINKS.items():
             (self.dev / name).symlink_to(target)
         if self._bash() is None:
             self.notes = ("/bin/sh is not bash: the host has none",)
+
+    def _make_device(self, name: str, device: int) -> None:
+        node = self.dev / name
+        try:
+            os.mknod(node, 0o666 | 0o020000, device)
+            node.chmod(0o666)  # whatever the umask
+        except PermissionError:  # in a user namespace nobody makes devices
+            node.touch()
+            linux.mount(str(self._host / "dev" / name), node, flags=linux.MS_BIND)
 
     def root_for(self, targets: Iterable[str]) -> Path:
         """The root that has these mount targets beside the standard ones; made when first asked for. Blocks.

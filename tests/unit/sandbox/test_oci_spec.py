@@ -74,6 +74,32 @@ def test_every_namespace_is_private() -> None:
     assert CONFIG["linux"]["uidMappings"] == CONFIG["linux"]["gidMappings"] == mapping
 
 
+def test_where_the_node_has_few_ids_a_sandbox_gets_three_of_its_own() -> None:
+    few = oci_spec.config(SPEC, COMMAND, dataclasses.replace(PLACE, layout="few", first_id=7))
+    assert few["linux"]["uidMappings"] == [
+        {"containerID": 0, "hostID": 7, "size": 1},
+        {"containerID": 993, "hostID": 8, "size": 1},
+        {"containerID": 65_534, "hostID": 9, "size": 1},
+    ]
+    assert [each["containerID"] for each in few["linux"]["gidMappings"]] == [0, 990, 65_534]
+    assert few["process"]["user"] == {"uid": 993, "gid": 990}
+    assert oci_spec.user_outside("few", 7) == (8, 8)
+
+
+def test_where_the_node_has_one_id_functions_have_it_without_privileges() -> None:
+    own = oci_spec.config(SPEC, COMMAND, dataclasses.replace(PLACE, layout="own", first_id=0))
+    assert own["linux"]["uidMappings"] == [{"containerID": 0, "hostID": 0, "size": 1}]
+    assert own["process"]["user"] == {"uid": 0, "gid": 0}
+    assert own["process"]["capabilities"]["bounding"] == []
+    assert own["process"]["noNewPrivileges"]
+
+
+def test_without_control_groups_there_are_no_limits_to_set() -> None:
+    linux = oci_spec.config(SPEC, COMMAND, dataclasses.replace(PLACE, cgroup=""))["linux"]
+    assert "resources" not in linux
+    assert "cgroupsPath" not in linux
+
+
 def test_the_root_is_read_only_and_only_tmp_and_asked_mounts_are_writable() -> None:
     assert CONFIG["root"] == {"path": "/r/root", "readonly": True}
     writable = [mount["destination"] for mount in CONFIG["mounts"] if "rw" in mount["options"]]

@@ -148,12 +148,13 @@ def examine(outside: Outside, settings: Settings) -> list[Check]:
 
 def report(checks: Iterable[Check]) -> str:
     """One line per check: ``ok``, ``note`` (something will not work) or ``FAIL`` (nothing will), with its advice below."""
-    lines = []
+    checks, lines = list(checks), []
+    width = max([16, *(len(check.name) for check in checks)])
     for check in checks:
         word = "ok" if check.ok else ("FAIL" if check.required else "note")
-        lines.append(f"{word:5} {check.name:16} {check.detail}".rstrip())
+        lines.append(f"{word:5} {check.name:{width}} {check.detail}".rstrip())
         if not check.ok and check.advice:
-            lines.append(f"{'':23}-> {check.advice}")
+            lines.append(f"{'':{width + 7}}-> {check.advice}")
     return "\n".join(lines)
 
 

@@ -77,8 +77,13 @@ def _installer(settings: RuntimeSettings) -> Any:
 
 
 def _sandbox_checks(settings: SandboxSettings) -> Iterable[Any]:
+    from functory.kernel import log
+    from functory.kernel.settings import LogSettings
+
+    log.configure(LogSettings(level="error"))
     with tempfile.TemporaryDirectory(prefix="functory-doctor-") as run_dir:
         probe = importlib.import_module("functory.sandbox.probe")
+        probe.prepare_process(settings)
         return cast("Iterable[Any]", asyncio.run(probe.doctor(settings, Path(run_dir))))
 
 

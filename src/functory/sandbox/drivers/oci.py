@@ -20,6 +20,7 @@ import dataclasses
 import fcntl
 import os
 import re
+import tempfile
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -27,11 +28,11 @@ from pathlib import Path
 from typing import TypeVar
 
 from functory.kernel import log
-from functory.sandbox import cgroups, first_process, linux, recovery
+from functory.sandbox import cgroups, first_process, linux, oci_spec, recovery, rootless
 from functory.sandbox.drivers.oci_sandbox import OciSandbox, Shared
 from functory.sandbox.drivers.oci_standby import OciStandby
 from functory.sandbox.drivers.runsc_checkpoint import RunscSnapshot
-from functory.sandbox.identity import IdRanges
+from functory.sandbox.identity import ids_for
 from functory.sandbox.mounts import check_mounts
 from functory.sandbox.outbound import Outbound, Wish
 from functory.sandbox.port import Capabilities, Limits, Sandbox, SandboxError, SandboxSpec, SnapshotSandbox, StandbySandbox
@@ -47,6 +48,11 @@ _THREADS = 8
 PUBLIC_FOLDER = Path("/run/functory")
 
 _log = log.get("sandbox.oci")
+
+
+def public_folder() -> Path:
+    """A folder outside of the run folder whose path every user may traverse."""
+    return PUBLIC_FOLDER if rootless.ids_here() < 0 else Path(tempfile.gettempdir()) / f"functory-{rootless.user_outside()}"
 
 
 class OciDriver:
@@ -93,7 +99,7 @@ class OciDriver:
             self._shared = await self._in_place_of(self._host)
             return
         if os.geteuid() != 0:
-            raise SandboxError("the oci driver needs root: start the node as root or use --sandbox-driver process")
+            raise SandboxError("the oci driver needs root, or a user namespace in which it is root")
         self._lock()
         try:
             # Not in a thread: the namespace is the calling thread's, and threads inherit it from the one that starts them.
@@ -111,13 +117,18 @@ class OciDriver:
             await self.close()
             raise
         self.capabilities = _capabilities(self._shared)
-        self.description = f"oci/{self._runtime.name}, network {self._outbound.mode}"
+        self.description = _description(self._shared)
         _log.info(
             "sandbox_driver_started",
             runtime=self._runtime.name,
             cgroup_version=self._shared.hierarchy.version,
             network=self._outbound.mode,
         )
+
+    @property
+    def user(self) -> int:
+        """The user id that functions see as theirs."""
+        return oci_spec.user_inside(self._require_shared().ids.layout)[0]
 
     def beside(self, runtime: Path) -> OciDriver:
         """A driver of another runtime in the same place: run folder, network, control groups, roots and ids are this one's.
@@ -136,7 +147,7 @@ class OciDriver:
             place, runtime=self._runtime, traits=await self._in_thread(lambda: traits_of(self._runtime))
         )
         self.capabilities = _capabilities(shared)
-        self.description = f"oci/{self._runtime.name}, network {place.outbound.mode}"
+        self.description = _description(shared)
         return shared
 
     async def prepare(self, spec: SandboxSpec) -> Sandbox:
@@ -217,9 +228,8 @@ class OciDriver:
 
     def _make_shared(self) -> Shared:
         """In a thread."""
-        hierarchy = cgroups.detect(Path("/proc/self/mountinfo").read_text())
-        if hierarchy is None or "memory" not in hierarchy.controllers:
-            raise SandboxError("no memory control group here: mount /sys/fs/cgroup (in a container: run it privileged)")
+        ids = ids_for(rootless.ids_here(), start=int(self._key, 16))
+        hierarchy = _hierarchy(f"/functory/{self._key}", is_root=ids.layout == "range")
         parent, state, bundles = f"/functory/{self._key}", self._run_dir / "runtime", self._run_dir / "sandboxes"
         self._recover(hierarchy, parent, state, bundles)
         hierarchy.prepare(parent)
@@ -242,7 +252,6 @@ class OciDriver:
         except OSError:
             roots.close()
             raise
-        ids = IdRanges(start=int(self._key, 16))
         executor = self._executor
         assert executor is not None  # noqa: S101  made by `start` before this runs
         return Shared(
@@ -266,6 +275,8 @@ class OciDriver:
         reachable = all(parent.stat().st_mode & 0o001 for parent in (self._run_dir, *self._run_dir.parents))
         folder = inside if reachable else self._public_dir / self._key
         folder.mkdir(parents=True, exist_ok=True)
+        if folder.stat().st_uid != os.geteuid():
+            raise SandboxError(f"{folder} belongs to somebody else")
         return folder
 
     def _remove_shared(self) -> None:
@@ -288,15 +299,58 @@ def _threads_of_here() -> ThreadPoolExecutor:
     return executor
 
 
+def _hierarchy(parent: str, *, is_root: bool) -> cgroups.Hierarchy:
+    """The machine's control groups; none is an error for root only, who can do something about it.
+
+    Raises:
+        SandboxError: root has none.
+    """
+    found = cgroups.detect(Path("/proc/self/mountinfo").read_text())
+    if found is not None and "memory" in found.controllers:
+        try:
+            found.prepare(parent)
+        except OSError:
+            if is_root:
+                raise
+        else:
+            return found
+    if is_root:
+        raise SandboxError("no memory control group here: mount /sys/fs/cgroup (in a container: run it privileged)")
+    return cgroups.nothing()
+
+
+_ID_NOTES = {
+    "range": (),
+    "few": ("rootless: every sandbox has three ids of its own of the range in /etc/subuid",),
+    "own": (
+        "rootless: functions have this user's own id, as root without privileges (newuidmap and /etc/subuid would help)",
+    ),
+}
+
+
+def _description(shared: Shared) -> str:
+    """What a node says of its driver in the ready line."""
+    parts = [f"oci/{shared.runtime.name}", f"network {shared.outbound.mode}"]
+    parts += ["rootless"] if shared.ids.layout != "range" else []
+    parts += ["no limit of memory and CPU"] if not shared.hierarchy.controllers else []
+    return ", ".join(parts)
+
+
 def _capabilities(shared: Shared) -> Capabilities:
     """What holds here."""
     controllers = shared.hierarchy.controllers
-    notes = [*shared.outbound.notes, *shared.roots.notes, *shared.traits.notes]
+    notes = [*_ID_NOTES[shared.ids.layout], *shared.outbound.notes, *shared.roots.notes, *shared.traits.notes]
     if shared.scratch.note:
         notes.append(shared.scratch.note)
     if not shared.roots.has_first_process:
         notes.append("no first process for this machine: a function cannot end itself by a signal")
-    notes += [f"no control group controller {name!r} here" for name in ("cpu", "pids", "freezer") if name not in controllers]
+    if not controllers:
+        notes.append(
+            "no control groups: memory, CPU and processes of a function have no limit, and it is not frozen when idle"
+        )
+    else:
+        missing = (name for name in ("cpu", "pids", "freezer") if name not in controllers)
+        notes += [f"no control group controller {name!r} here" for name in missing]
     return Capabilities(
         isolation=True,
         memory_limit="memory" in controllers,

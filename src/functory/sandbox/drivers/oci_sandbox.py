@@ -23,7 +23,7 @@ from functory.sandbox.cgroups import Hierarchy
 from functory.sandbox.child import Child, OutputPipe, reap_if_ended
 from functory.sandbox.drivers.oci_supervisor import Supervisor
 from functory.sandbox.first_process import FirstProcess
-from functory.sandbox.identity import IdRanges
+from functory.sandbox.identity import Ids
 from functory.sandbox.outbound import Outbound
 from functory.sandbox.port import Command, Companion, Exit, Mount, OutputSink, SandboxError, SandboxSpec
 from functory.sandbox.rootfs import RootTemplates
@@ -67,7 +67,7 @@ class Shared:
     parent_group: str
     roots: RootTemplates
     scratch: Scratch
-    ids: IdRanges
+    ids: Ids
     outbound: Outbound
     traits: Traits
     executor: Executor
@@ -281,8 +281,9 @@ class OciSandbox:
             dev=None if traits.own_dev else self._shared.roots.dev,
             tmp=self._tmp,
             network=self._require_network().path,
-            cgroup=self._group_path,
+            cgroup=self._group_path if self._shared.hierarchy.version else "",
             first_id=self._first_id,
+            layout=self._shared.ids.layout,
             machine=os.uname().machine,
             limits_swap=self._shared.hierarchy.limits_swap,
             user_namespace=traits.user_namespace,
@@ -312,7 +313,7 @@ class OciSandbox:
     def _spawn(self, command: Command) -> int:
         """In a thread: write the bundle and start the runtime's command; its pid."""
         (self._folder / "config.json").write_text(json.dumps(oci_spec.config(self._spec, command, self._place())))
-        uid, gid = self._first_id + oci_spec.UID, self._first_id + oci_spec.GID
+        uid, gid = oci_spec.user_outside(self._shared.ids.layout, self._first_id)
         inherited = self._inherited()
         if self._first is not None:
             inherited[self._status_number] = self._first.write_fd
@@ -432,7 +433,9 @@ class OciSandbox:
 
     def memory_peak_bytes(self) -> int:
         """See `Sandbox`."""
-        return max(self._final_peak, self._group.memory_peak_bytes())
+        if self._shared.hierarchy.version or self._main is None or self._main.has_ended:
+            return max(self._final_peak, self._group.memory_peak_bytes())
+        return sum(process_tree.memory_peak_bytes(pid) for pid in process_tree.below(self._main.pid))
 
     async def dispose(self) -> None:
         """See `Sandbox`."""
@@ -530,9 +533,9 @@ class OciSandbox:
         self._maps.clear()
         linux.detach(self._folder / "tmp")
 
-    def _conclude(self, how: Exit, _peak: int) -> Exit:
+    def _conclude(self, how: Exit, peak: int) -> Exit:
         """The final `Exit`, read from the control group before it is removed."""
-        self._final_peak = self._group.memory_peak_bytes()
+        self._final_peak = self._group.memory_peak_bytes() or peak
         how = (self._first.how() if self._first is not None else None) or how
         killed = how.signal == signal.SIGKILL or how.code == 128 + signal.SIGKILL
         return Exit(how.code, how.signal, out_of_memory=killed and self._group.oom_kills() > 0)
