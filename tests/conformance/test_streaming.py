@@ -215,3 +215,75 @@ def test_a_shell_script_streams(aws_lambda: Any) -> None:
     assert (data, complete) == (b'one {"a":1} two', {})
     assert aws_lambda.invoke(FunctionName="s-shell", Payload=b"7")["Payload"].read() == b"one 7 two"
     aws_lambda.delete_function(FunctionName="s-shell")
+
+
+PYTHON = r"""#!/usr/bin/python3
+import base64, http.client, json, os, time, urllib.parse
+
+api = http.client.HTTPConnection(os.environ["AWS_LAMBDA_RUNTIME_API"])
+endpoint = urllib.parse.urlsplit(os.environ["AWS_ENDPOINT_URL"])
+scope = f'{os.environ["AWS_ACCESS_KEY_ID"]}/20261123/{os.environ["AWS_REGION"]}/lambda/aws4_request'
+signed = {"Authorization": f"AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=00"}
+
+def is_let_go(arn):
+    node = http.client.HTTPConnection(endpoint.netloc)
+    node.request("GET", "/2017-03-31/tags/" + urllib.parse.quote(arn, safe=""), headers=signed)
+    return "go" in json.loads(node.getresponse().read()).get("Tags", {})
+
+def pieces(event, arn):
+    yield b"first"
+    if event.get("wait"):
+        while not is_let_go(arn):
+            time.sleep(0.02)
+    yield b"second"
+
+while True:
+    api.request("GET", "/2018-06-01/runtime/invocation/next")
+    answer = api.getresponse()
+    event = json.loads(answer.read())
+    if answer.status == 403:  # the node has not seen yet that the last response was cut
+        continue
+    headers = {
+        "Lambda-Runtime-Function-Response-Mode": "streaming",
+        "Transfer-Encoding": "chunked",
+        "Trailer": "Lambda-Runtime-Function-Error-Type, Lambda-Runtime-Function-Error-Body",
+    }
+    api.putrequest("POST", f'/2018-06-01/runtime/invocation/{answer.headers["Lambda-Runtime-Aws-Request-Id"]}/response')
+    for name, value in headers.items():
+        api.putheader(name, value)
+    api.endheaders()
+    for piece in pieces(event, answer.headers["Lambda-Runtime-Invoked-Function-Arn"]):
+        api.send(b"%x\r\n%b\r\n" % (len(piece), piece))
+    trailers = b""
+    if event.get("fail"):
+        body = base64.b64encode(b'{"errorMessage": "late", "errorType": "Mine"}')
+        trailers = b"Lambda-Runtime-Function-Error-Type: Mine\r\nLambda-Runtime-Function-Error-Body: " + body + b"\r\n"
+    if event.get("cut"):
+        api.close()
+        continue
+    api.send(b"0\r\n" + trailers + b"\r\n")
+    assert api.getresponse().read() == b'{"status":"OK"}\n'
+"""
+
+
+@pytest.mark.skipif(shutil.which("python3", path="/usr/bin") is None, reason="needs /usr/bin/python3")
+def test_a_python_program_of_ones_own_streams(aws_lambda: Any) -> None:
+    created = aws_lambda.create_function(
+        FunctionName="s-python",
+        Role=ROLE,
+        Runtime="provided.al2023",
+        Code={"ZipFile": zip_of({"bootstrap": PYTHON}, mode=0o755)},
+        Handler="x",
+        Timeout=30,
+    )
+    wait_active(aws_lambda, "s-python")
+    events = iter(aws_lambda.invoke_with_response_stream(FunctionName="s-python", Payload=b'{"wait":1}')["EventStream"])
+    assert next(events) == {"PayloadChunk": {"Payload": b"first"}}
+    let_go(aws_lambda, created["FunctionArn"])
+    assert list(events) == [{"PayloadChunk": {"Payload": b"second"}}, {"InvokeComplete": {}}]
+    data, complete = read(aws_lambda.invoke_with_response_stream(FunctionName="s-python", Payload=b'{"fail":1}'))
+    assert (data, json.loads(complete["ErrorDetails"])) == (b"firstsecond", {"errorMessage": "late", "errorType": "Mine"})
+    for _ in range(2):
+        data, complete = read(aws_lambda.invoke_with_response_stream(FunctionName="s-python", Payload=b'{"cut":1}'))
+        assert (data, json.loads(complete["ErrorDetails"])["errorType"]) == (b"firstsecond", "Runtime.TruncatedResponse")
+    aws_lambda.delete_function(FunctionName="s-python")
