@@ -12,6 +12,8 @@ from functory.core.authorization.access import Access, Place
 from scripts.generate_docs import botocore_name, service_names
 from tests.house.test_coverage import table_of
 
+PLACE = Place("123456789012", "us-east-1", "arn:aws:iam::123456789012:user/u")
+
 
 def access_of(service: str) -> Mapping[str, Access]:
     found: Mapping[str, Access] = import_module(f"functory.services.{service}.access").ACCESS
@@ -32,6 +34,6 @@ def test_access_is_to_operations_and_resources_that_exist(service: str) -> None:
         prefix, _, action = access.action.partition(":")
         assert prefix, operation
         assert action, operation
-        access.keys({})
+        access.keys(PLACE, {})
         if not any(word in operation for word in ("LayerVersion",)):
-            tuple(access.resources(Place("123456789012", "us-east-1", "arn:aws:iam::123456789012:user/u"), {}))
+            tuple(access.resources(PLACE, {}))

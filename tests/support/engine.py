@@ -20,7 +20,7 @@ from functory.core.environments.drivers import Beside, Drivers, nothing_beside
 from functory.core.environments.extensions import Extensions
 from functory.core.environments.memory import MemoryMeter
 from functory.core.environments.pool import Environments
-from functory.core.environments.port import Close, Served
+from functory.core.environments.port import Close, CredentialSource, Served
 from functory.core.environments.session import RuntimeApiError, RuntimeSession
 from functory.core.environments.snapshot_store import SnapshotStore
 from functory.core.environments.starter import Neighbours
@@ -494,6 +494,7 @@ def engine(
     meter: MemoryMeter | None = None,
     lambda_settings: LambdaSettings | None = None,
     snapshots: Path | None = None,
+    credentials: CredentialSource | None = None,
 ) -> Engine:
     """A fresh engine; call on the loop that runs it.
 
@@ -502,6 +503,7 @@ def engine(
         gvisor: the driver of functions that ask for gVisor.
         meter: tells the machine's memory.
         snapshots: where its snapshots are, for a driver that keeps sandboxes.
+        credentials: what environments get; None for credentials that do not end.
     """
     driver = FakeDriver(script, start_s)
     if snapshots is not None:
@@ -516,7 +518,7 @@ def engine(
         FakeArtifacts(),
         driver,
         FakeEndpoint(),
-        FakeCredentials(),
+        credentials or FakeCredentials(),
         sink,
         clock,
         ids,

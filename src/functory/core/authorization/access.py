@@ -37,7 +37,7 @@ class Place:
 
 Resources = Callable[[Place, Params], Iterable[str]]
 """The ARNs a call is about; ``*`` for an operation on no resource in particular."""
-KeysOf = Callable[[Params], Values]
+KeysOf = Callable[[Place, Params], Values]
 """Condition keys that follow from the parameters, names in lower case."""
 
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
@@ -53,7 +53,7 @@ def nothing(_place: Place, _params: Params) -> Iterable[str]:
     return ()
 
 
-def no_keys(_params: Params) -> Values:
+def no_keys(_place: Place, _params: Params) -> Values:
     """No condition keys."""
     return {}
 
@@ -64,10 +64,10 @@ class Access:
 
     Attributes:
         action: ``lambda:GetFunction``.
-        resources: every one of them must be allowed.
+        resources: every one of them must be allowed; where there is none the action must be allowed on ``*``.
         keys: condition keys.
         moves: the call acts in the account that owns the resource, when that is another one and allows it.
-        also: what must be allowed besides.
+        also: what must be allowed besides, on the resources that there are.
     """
 
     action: str
@@ -142,7 +142,7 @@ def function(name: str = "FunctionName", qualifier: str = "Qualifier") -> Resour
 def request_tags(parameter: str = "Tags") -> KeysOf:
     """``aws:RequestTag/…`` and ``aws:TagKeys`` of a map of tags, a list of them, or a list of keys."""
 
-    def make(params: Params) -> Values:
+    def make(_place: Place, params: Params) -> Values:
         given = params.get(parameter) or {}
         if isinstance(given, Mapping):
             tags = dict(given)
@@ -164,7 +164,7 @@ def parameters(**names: str) -> KeysOf:
     """Condition keys that are parameters: ``parameters(Principal="lambda:Principal")``; dots lead into structures."""
     paths = {tuple(path.replace("__", ".").split(".")): key.lower() for path, key in names.items()}
 
-    def make(params: Params) -> Values:
+    def make(_place: Place, params: Params) -> Values:
         found: dict[str, tuple[str, ...]] = {}
         for path, key in paths.items():
             value: Any = params
@@ -183,13 +183,23 @@ def parameters(**names: str) -> KeysOf:
     return make
 
 
+def arn_key(key: str, resources: Resources) -> KeysOf:
+    """A condition key that is the ARN of a resource."""
+
+    def make(place: Place, params: Params) -> Values:
+        found = tuple(resource for resource in resources(place, params) if resource != "*")
+        return {key.lower(): found} if found else {}
+
+    return make
+
+
 def together(*makers: KeysOf) -> KeysOf:
     """Condition keys of several makers."""
 
-    def make(params: Params) -> Values:
+    def make(place: Place, params: Params) -> Values:
         found: dict[str, tuple[str, ...]] = {}
         for maker in makers:
-            found.update(maker(params))
+            found.update(maker(place, params))
         return found
 
     return make

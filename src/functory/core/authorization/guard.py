@@ -10,7 +10,7 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-from functory.core.authorization.access import Access, Place
+from functory.core.authorization.access import Access, Place, nothing
 from functory.core.authorization.authorizer import AccessRequest, Authorizer
 from functory.core.authorization.context import Values, time_keys
 from functory.core.authorization.refusals import refusal
@@ -96,20 +96,30 @@ class Guard:
             raise refusal(caller.principal, action, resource, decision, protocol)
 
     async def _check(
-        self, ctx: CallContext, access: Access, params: Mapping[str, Any], protocol: str, keys: Callable[[], Values]
+        self,
+        ctx: CallContext,
+        access: Access,
+        params: Mapping[str, Any],
+        protocol: str,
+        keys: Callable[[], Values],
+        *,
+        is_primary: bool = True,
     ) -> CallContext:
         place = Place(ctx.account_id, ctx.region, ctx.principal.arn if ctx.principal is not None else "")
         names = self._names.get(access.action.partition(":")[0])
         owner = ctx.account_id
-        for named in access.resources(place, params):
+        resources = tuple(access.resources(place, params))
+        if not resources and is_primary and access.resources is not nothing:
+            resources = ("*",)  # a parameter that names the resource was left out
+        for named in resources:
             resource = await names.full_arn(named) if names is not None else named
             await self.require(
-                ctx, access.action, resource, protocol=protocol, keys=lambda: {**keys(), **access.keys(params)}
+                ctx, access.action, resource, protocol=protocol, keys=lambda: {**keys(), **access.keys(place, params)}
             )
             if access.moves and resource != "*":
                 owner = resource.split(":", 5)[4] or owner
         for more in access.also:
-            await self._check(ctx, more, params, protocol, keys)
+            await self._check(ctx, more, params, protocol, keys, is_primary=False)
         return ctx if owner == ctx.account_id else dataclasses.replace(ctx, account_id=owner)
 
     def _keys(self, ctx: CallContext, resource: str) -> Values:

@@ -563,6 +563,7 @@ class Environments:
                 self._forget_empty(pool)
         while self._memory.is_short() and self._give_way():  # something else on this machine needs it
             pass
+        self.provisioned.replace_stale()
         self.standbys.sweep()
         self._schedule_sweep()
 

@@ -215,6 +215,13 @@ class Provisioned:
         target = self._targets.get((version.account_id, version.region, version.name, version.version))
         return target if target is not None and target.version.epoch == version.epoch else None
 
+    def replace_stale(self) -> None:
+        """End free environments whose credentials are old; others are started in their place."""
+        for target in list(self._targets.values()):
+            for environment in [each for each in target.idle if each.is_stale]:
+                target.idle.remove(environment)
+                environment.retire()
+
     async def take(self, target: Target) -> Environment | None:
         """A free environment, or None: the call spills over.
 

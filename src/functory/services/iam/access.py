@@ -47,7 +47,9 @@ def _user_or_caller(place: Place, params: Params) -> Iterable[str]:
 
 _BOUNDARY = parameters(PermissionsBoundary="iam:PermissionsBoundary")
 _POLICY_ARN = parameters(PolicyArn="iam:PolicyARN")
-_PASSED = Access("iam:PassRole", _of("role", "RoleName"), lambda _params: {"iam:passedtoservice": ("ec2.amazonaws.com",)})
+_PASSED = Access(
+    "iam:PassRole", _of("role", "RoleName"), lambda _place, _params: {"iam:passedtoservice": ("ec2.amazonaws.com",)}
+)
 _LINKED = parameters(AWSServiceName="iam:AWSServiceName")
 
 _BY_RESOURCE: tuple[tuple[Resources, tuple[str, ...]], ...] = (

@@ -16,6 +16,7 @@ from functory.core.authorization.access import (
     Resources,
     anything,
     arn,
+    arn_key,
     function,
     parameters,
     request_tags,
@@ -63,7 +64,7 @@ _SETTINGS = together(
         VpcConfig__SecurityGroupIds="lambda:SecurityGroupIds",
     ),
 )
-_FUNCTION_ARN = parameters(FunctionName="lambda:FunctionArn")
+_FUNCTION_ARN = arn_key("lambda:FunctionArn", function(qualifier=""))
 _URL_AUTH = parameters(AuthType="lambda:FunctionUrlAuthType")
 _PERMISSION = parameters(
     Principal="lambda:Principal",
@@ -77,7 +78,11 @@ def _own_role(place: Place, params: Params) -> Iterable[str]:
     return [role for role in arn("Role")(place, params) if role.split(":")[4:5] == [place.account_id]]
 
 
-_PASS_ROLE = Access("iam:PassRole", _own_role, lambda _params: {"iam:passedtoservice": ("lambda.amazonaws.com",)})
+_PASSED = together(
+    lambda _place, _params: {"iam:passedtoservice": ("lambda.amazonaws.com",)},
+    arn_key("iam:AssociatedResourceArn", function(qualifier="")),
+)
+_PASS_ROLE = Access("iam:PassRole", _own_role, _PASSED)
 _USE_LAYERS = Access("lambda:GetLayerVersion", arn("Layers"))
 
 _BY_RESOURCE: tuple[tuple[Resources, tuple[str, ...]], ...] = (

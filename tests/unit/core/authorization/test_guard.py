@@ -124,6 +124,19 @@ def test_creating_a_function_passes_its_role_and_uses_its_layers(world: World) -
     world.call("CreateFunction", **asked)
 
 
+def test_a_call_that_names_no_resource_needs_the_action_on_everything(world: World) -> None:
+    world.identities.give(ANN.arn, allow("lambda:TagResource", FUNCTION))
+    world.call("TagResource", Resource=FUNCTION, Tags={})
+    assert "lambda:TagResource on resource: * because" in world.refused("TagResource", Tags={}).message
+
+
+def test_who_may_pass_a_role_can_depend_on_the_function(world: World) -> None:
+    only = {"Condition": {"ArnLike": {"iam:AssociatedResourceArn": FUNCTION}}}
+    world.identities.give(ANN.arn, allow("lambda:*"), allow("iam:PassRole", **only))
+    world.call("CreateFunction", FunctionName="f", Role=WORKER)
+    world.refused("CreateFunction", FunctionName="g", Role=WORKER)
+
+
 def test_tags_of_the_request_and_of_the_resource(world: World) -> None:
     prod = {"Condition": {"StringEquals": {"aws:ResourceTag/Stage": "prod"}}}
     world.identities.give(ANN.arn, allow("lambda:DeleteFunction", **prod))
