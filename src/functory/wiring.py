@@ -274,7 +274,7 @@ async def node(settings: Settings) -> AsyncIterator[ReadyInfo]:
             roles=roles,
         )
         await stack.enter_async_context(lambda_)
-        target = AsyncDeliveryTarget(lambda_.async_target, targets, clock, settings.deliveries.retry_base_s)
+        target = AsyncDeliveryTarget(lambda_.async_target, targets, clock, settings.deliveries.retry_base_s, roles)
         deliveries = Deliveries(
             store,
             {KIND: MeteredDeliveries(target, metering, clock)},
@@ -291,6 +291,8 @@ async def node(settings: Settings) -> AsyncIterator[ReadyInfo]:
         own = NodeRoutes(partial(_health, began, drivers, environments), lambda_.links, blobs, clock, administrators)
         sqs = await stack.enter_async_context(SqsService(store, clock, ids, settings.sqs, secret))
         authorizer = _authorizer(store, iam.identities, lambda_) if is_guarded else None
+        if roles is not None and authorizer is not None:
+            roles.decide_with(authorizer)
         sts = StsService(iam.identities, sessions, authorizer, clock, settings.auth.web_identity_keys)
         doors = await _doors(settings, iam, sessions, authorizer, clock)
         calls = Calls([lambda_, logs, iam, sqs, cloudwatch, sts], doors.guard)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import itertools
 import json
@@ -263,6 +264,36 @@ class TestRolesOfFunctions:
         wait_updated(client, name)
         found = refused(lambda: client.invoke(FunctionName=name))
         assert found == ("AccessDeniedException", 403, "The role defined for the function cannot be assumed by Lambda.")
+
+
+def test_destinations_are_told_with_the_function_s_role(
+    guarded: Node, admin: Somebody, account: str, make_role: Callable[..., str]
+) -> None:
+    client, iam = admin.client("lambda"), admin.client("iam")
+    told = f"arn:aws:lambda:{REGION}:{account}:function:told"
+    make_function(client, "told", "def handler(event, context): print('told', event['requestPayload'])", Role=make_role())
+    role = make_role()
+    make_function(client, "tells", Role=role)
+    wanted = {"FunctionName": "tells", "DestinationConfig": {"OnSuccess": {"Destination": told}}}
+    code, _, text = refused(lambda: client.put_function_event_invoke_config(**wanted))
+    assert code == "InvalidParameterValueException"
+    assert text == f"The function's execution role does not have permissions to call InvokeFunction on {told}"
+    name = role.rpartition("/")[2]
+    iam.put_role_policy(RoleName=name, PolicyName="p", PolicyDocument=document(allow("lambda:InvokeFunction", told)))
+    client.put_function_event_invoke_config(**wanted)
+    client.invoke(FunctionName="tells", InvocationType="Event", Payload=b'"first"')
+
+    def printed() -> bool:
+        logs = admin.client("logs")
+        with contextlib.suppress(logs.exceptions.ResourceNotFoundException):
+            events = logs.filter_log_events(logGroupName="/aws/lambda/told")["events"]
+            return any("told first" in event["message"] for event in events)
+        return False
+
+    wait_for(printed, "the destination was told")
+    iam.delete_role_policy(RoleName=name, PolicyName="p")
+    client.invoke(FunctionName="tells", InvocationType="Event", Payload=b'"second"')
+    wait_for(lambda: "destination_not_told" in guarded.log_file.read_text(), "the destination is not told any more")
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,7 @@ AWS: https://docs.aws.amazon.com/lambda/latest/dg/lambda-intro-execution-role.ht
 from __future__ import annotations
 
 from functory.aws.errors import AwsError
+from functory.core.authorization.authorizer import AccessRequest, Authorizer
 from functory.core.authorization.context import caller_keys
 from functory.core.authorization.errors import PolicyError
 from functory.core.authorization.evaluation import Policies, Policy, Question, Source, evaluate
@@ -35,9 +36,22 @@ class ExecutionRoles:
     """See the module."""
 
     def __init__(self, identities: Identities, sessions: Sessions, clock: Clock) -> None:
+        self._authorizer: Authorizer | None = None
         self._identities = identities
         self._sessions = sessions
         self._clock = clock
+
+    def decide_with(self, authorizer: Authorizer) -> None:
+        """Ask this one in `allows`; called once, when there is one."""
+        self._authorizer = authorizer
+
+    async def allows(self, version: FunctionVersion, action: str, resource_arn: str) -> bool:
+        """Whether a function could do something with its role, in whose name the platform is about to do it."""
+        role = await self._assumable(version.role, version.account_id, version.arn)
+        if role is None or self._authorizer is None:
+            return False
+        caller = Caller(session_of_role(role, version.name), keys={"lambda:SourceFunctionArn": version.arn})
+        return (await self._authorizer.decide(AccessRequest(caller, action, resource_arn))).allowed
 
     async def check(self, ctx: CallContext, role_arn: str, function_arn: str) -> None:
         """Refuse a role for a function that Lambda cannot assume; iam:PassRole is the guard's.

@@ -6,6 +6,15 @@ from collections.abc import Mapping
 
 from functory.core.targets.port import Target
 
+ACTIONS: Mapping[str, str] = {
+    "events": "PutEvents",
+    "lambda": "InvokeFunction",
+    "s3": "PutObject",
+    "sns": "Publish",
+    "sqs": "SendMessage",
+}
+"""What the sender needs to be allowed, by the service of the ARN."""
+
 
 class Targets:
     """The targets of this node.

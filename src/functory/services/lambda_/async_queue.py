@@ -15,13 +15,13 @@ from functory.core.deliveries.retry import EVENT_AGE_EXCEEDED, RETRIES_EXHAUSTED
 from functory.core.functions.model import LATEST
 from functory.core.functions.names import FunctionRef
 from functory.core.targets.port import Notice, TargetError
-from functory.core.targets.registry import Targets
+from functory.core.targets.registry import ACTIONS, Targets, service_of
 from functory.kernel import log
 from functory.kernel.clock import Clock
 from functory.services.lambda_ import invocation_record
 from functory.services.lambda_.async_events import to_delivery, to_event
 from functory.services.lambda_.async_target import AsyncTarget, Attempt, AttemptKind
-from functory.services.lambda_.ports import AsyncEvent
+from functory.services.lambda_.ports import AnyRole, AsyncEvent, ExecutionRoles
 
 ZERO_RESERVED = "ZeroReservedConcurrency"
 """AWS: events of a function whose reserved concurrency is 0 are given up at once, whatever retries they have left."""
@@ -60,9 +60,18 @@ class AsyncDeliveryTarget:
         targets: who receives what destinations are sent.
         clock: time.
         retry_base_s: the wait before the first retry after a function error.
+        roles: say whether a function's role lets it tell its destination; None where nobody is asked.
     """
 
-    def __init__(self, target: AsyncTarget, targets: Targets, clock: Clock, retry_base_s: float) -> None:
+    def __init__(
+        self,
+        target: AsyncTarget,
+        targets: Targets,
+        clock: Clock,
+        retry_base_s: float,
+        roles: ExecutionRoles | None = None,
+    ) -> None:
+        self._roles = roles or AnyRole()
         self._target = target
         self._targets = targets
         self._clock = clock
@@ -77,7 +86,7 @@ class AsyncDeliveryTarget:
         attempt = await self._target.attempt(event)
         if attempt.kind is AttemptKind.SUCCEEDED:
             terms = await self._target.terms(event)
-            return Done(self._told(terms.on_success, delivery, event, invocation_record.SUCCESS, attempt))
+            return Done(await self._told(terms.on_success, delivery, event, invocation_record.SUCCESS, attempt))
         if attempt.kind in _FOR_EVER:
             return _dropped(event, Drop(_FOR_EVER[attempt.kind]))
         if attempt.kind is AttemptKind.STOPPED:
@@ -103,9 +112,9 @@ class AsyncDeliveryTarget:
 
     async def _given_up(self, delivery: Delivery, event: AsyncEvent, reason: str, attempt: Attempt | None = None) -> Drop:
         terms = await self._target.terms(event)
-        return _dropped(event, Drop(reason, self._told(terms.on_failure, delivery, event, reason, attempt)))
+        return _dropped(event, Drop(reason, await self._told(terms.on_failure, delivery, event, reason, attempt)))
 
-    def _told(
+    async def _told(
         self, arn: str, delivery: Delivery, event: AsyncEvent, condition: str, attempt: Attempt | None
     ) -> tuple[NewDelivery, ...]:
         """The delivery that tells a destination how an event ended; none without a destination."""
@@ -126,11 +135,22 @@ class AsyncDeliveryTarget:
         try:
             if target is None:
                 raise TargetError("this node does not have its service")
+            await self._check_role(event, arn)
             trace_id = (attempt.trace_id if attempt is not None else "") or event.trace_id
             return (target.delivery(arn, Notice(record, ref.arn, trace_id)),)
         except TargetError as error:
             _log.warning("destination_not_told", function=event.name, destination=arn, reason=str(error))
             return ()
+
+    async def _check_role(self, event: AsyncEvent, arn: str) -> None:
+        """AWS: a destination is told with the function's role.
+
+        Raises:
+            TargetError: the role does not allow it.
+        """
+        facts, service = await self._target.facts(event), service_of(arn)
+        if facts is not None and not await self._roles.allows(facts, f"{service}:{ACTIONS[service]}", arn):
+            raise TargetError(f"the function's role does not allow {service}:{ACTIONS[service]}")
 
 
 def _dropped(event: AsyncEvent, drop: Drop) -> Drop:

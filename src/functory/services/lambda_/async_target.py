@@ -12,7 +12,7 @@ from enum import Enum
 
 from functory.aws.errors import AwsError
 from functory.core.functions.catalogue import Functions
-from functory.core.functions.model import LATEST
+from functory.core.functions.model import LATEST, FunctionVersion
 from functory.core.functions.names import FunctionRef
 from functory.core.functions.routes import Readiness
 from functory.core.functions.terms import DEFAULT_TERMS, AsyncTerms
@@ -88,6 +88,11 @@ class AsyncTarget:
         """What holds for an event now: of the qualifier it was sent to, AWS's defaults where nothing was set."""
         route = await self._functions.resolve(event.account_id, event.region, event.name, event.qualifier or LATEST)
         return route.terms if route is not None else DEFAULT_TERMS
+
+    async def facts(self, event: AsyncEvent) -> FunctionVersion | None:
+        """The version an event is for, as far as there is one that runs."""
+        route = await self._functions.resolve(event.account_id, event.region, event.name, event.qualifier or LATEST)
+        return route.primary.facts if route is not None else None
 
     async def attempt(self, event: AsyncEvent) -> Attempt:
         """Invoke the function once with the event."""

@@ -15,7 +15,7 @@ from functory.core.calls import CallContext
 from functory.core.functions.model import LATEST
 from functory.core.functions.names import FunctionRef, is_version_number
 from functory.core.targets.port import TargetError
-from functory.core.targets.registry import service_of
+from functory.core.targets.registry import ACTIONS, service_of
 from functory.services.lambda_ import errors, event_invoke_rows, names, rows
 from functory.services.lambda_.configuration import key_of
 from functory.services.lambda_.event_invoke_rows import EventInvokeConfig
@@ -37,6 +37,7 @@ class EventInvokeApi:
         ref = _resolve(ctx, params, "lambda:PutFunctionEventInvokeConfig")
         bare = EventInvokeConfig(ref.qualifier, self._room.clock.epoch_s())
         config = self._changed(bare, ref, params)
+        await self._check_role(ref, params)
 
         def work(conn: Connection) -> EventInvokeConfig:
             _need(conn, ref)
@@ -49,6 +50,7 @@ class EventInvokeApi:
         """Change what is given; the rest stays."""
         ref = _resolve(ctx, params, "lambda:UpdateFunctionEventInvokeConfig")
         now = self._room.clock.epoch_s()
+        await self._check_role(ref, params)
 
         def work(conn: Connection) -> EventInvokeConfig:
             config = self._changed(replace(_need_config(conn, ref), modified_at=now), ref, params)
@@ -123,6 +125,23 @@ class EventInvokeApi:
             target.check(arn, ref.arn)
         except TargetError:
             raise errors.invalid(f"The destination ARN {arn} is invalid.") from None
+
+    async def _check_role(self, ref: FunctionRef, params: Mapping[str, Any]) -> None:
+        """Refuse destinations that the function's role does not let it tell.
+
+        Raises:
+            AwsError: there is such a one.
+        """
+        destinations: Mapping[str, Any] = params.get("DestinationConfig") or {}
+        arns = [given["Destination"] for given in destinations.values() if given.get("Destination")]
+        route = await self._room.functions.resolve(*key_of(ref), ref.qualifier) if arns else None
+        if route is None or route.primary.facts is None:
+            return
+        for arn in arns:
+            service = service_of(arn)
+            action = ACTIONS.get(service, "")
+            if action and not await self._room.roles.allows(route.primary.facts, f"{service}:{action}", arn):
+                raise errors.invalid(f"The function's execution role does not have permissions to call {action} on {arn}")
 
 
 def _resolve(ctx: CallContext, params: Mapping[str, Any], action: str) -> FunctionRef:

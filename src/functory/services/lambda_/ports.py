@@ -48,12 +48,19 @@ class ExecutionRoles(Protocol):
             AwsError: it is such a one.
         """
 
+    async def allows(self, version: FunctionVersion, action: str, resource_arn: str) -> bool:
+        """Whether a function's role lets it do something that the platform does for it (destinations)."""
+
 
 class AnyRole:
     """Takes every role: for a node that authenticates nobody."""
 
     async def check(self, _ctx: CallContext, _role_arn: str, _function_arn: str) -> None:
         """See `ExecutionRoles`."""
+
+    async def allows(self, _version: FunctionVersion, _action: str, _resource_arn: str) -> bool:
+        """See `ExecutionRoles`."""
+        return True
 
 
 class Reservations(Protocol):
