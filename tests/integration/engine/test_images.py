@@ -27,6 +27,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"time"
 )
 
 func main() {
@@ -37,6 +38,17 @@ func main() {
 		if err != nil { panic(err) }
 		event, _ := io.ReadAll(next.Body)
 		next.Body.Close()
+		id := next.Header.Get("Lambda-Runtime-Aws-Request-Id")
+		var said struct{ Do string }
+		_ = json.Unmarshal(event, &said)
+		if said.Do == "sleep" { time.Sleep(30 * time.Second) }
+		if said.Do == "fail" {
+			told := strings.NewReader(`{"errorType":"Image.No","errorMessage":"no"}`)
+			sent, err := http.Post(api+id+"/error", "application/json", told)
+			if err != nil { panic(err) }
+			sent.Body.Close()
+			continue
+		}
 		env := map[string]string{}
 		for _, pair := range os.Environ() {
 			name, value, _ := strings.Cut(pair, "=")
@@ -54,7 +66,6 @@ func main() {
 			"note": string(data), "host_system": system == nil, "secret": secret == nil, "uid": os.Getuid(),
 			"root_is_writable": rootfs == nil, "tmp_is_writable": tmp == nil,
 		})
-		id := next.Header.Get("Lambda-Runtime-Aws-Request-Id")
 		sent, err := http.Post(api+id+"/response", "application/json", bytes.NewReader(answer))
 		if err != nil { panic(err) }
 		sent.Body.Close()
@@ -149,6 +160,20 @@ def test_an_image_runs_with_its_own_root_command_variables_and_folder(image_node
     assert not {"_HANDLER", "AWS_EXECUTION_ENV", "LD_LIBRARY_PATH", "TZ"} & set(env)
     assert "started with [/app/main app.handler]" in function.logged("REPORT")
     assert "INIT_START" not in function.logged("REPORT")
+
+
+def test_its_errors_and_its_time_are_those_of_every_function(image_node: Node, layout: Layout) -> None:
+    function = deploy(image_node, f"oci:{layout.path}:v1", "failing")
+    function.configure(Timeout=1)
+    failed = function.invoke({"do": "fail"})
+    assert (failed.error, failed.json) == ("Unhandled", {"errorType": "Image.No", "errorMessage": "no"})
+    ended = function.invoke({"do": "sleep"})
+    assert ended.json == {
+        "errorType": "Sandbox.Timedout",
+        "errorMessage": f"RequestId: {ended.request_id} Error: Task timed out after 1.00 seconds",
+    }
+    answer = function.invoke({"do": "go on"})
+    assert (answer.error, answer.json["event"]) == (None, {"do": "go on"})
 
 
 def test_image_config_overrides_entry_point_command_and_folder(image_node: Node, layout: Layout) -> None:
