@@ -1,4 +1,4 @@
-"""Functions that bring their own program (``provided.*``): shell, Go, Rust."""
+"""Functions that bring their own program (``provided.*``): shell, Go, C, Rust."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.support import lambda_variables
-from tests.support.running_node import ACCOUNT, Function, Node
+from tests.support.running_node import ACCOUNT, Function, Node, package
 
 pytestmark = pytest.mark.root
 
@@ -135,7 +135,9 @@ import (
 	"context"
 	"errors"
 	"os"
+	"os/exec"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-lambda-go/lambdacontext"
@@ -149,6 +151,15 @@ func handle(ctx context.Context, event map[string]string) (map[string]string, er
 		panic("help")
 	case "exit":
 		os.Exit(7)
+	case "sleep":
+		time.Sleep(30 * time.Second)
+	case "layer":
+		text, err := os.ReadFile("/opt/data/text")
+		if err != nil {
+			return nil, err
+		}
+		out, err := exec.Command("tool").Output() // /opt/bin is on the path
+		return map[string]string{"text": string(text), "tool": string(out)}, err
 	}
 	about, _ := lambdacontext.FromContext(ctx)
 	names := []string{}
@@ -218,6 +229,81 @@ def test_a_go_program_fails_as_on_aws(go: Function) -> None:
     assert go.invoke({"say": "again"}).json["said"] == "again"
 
 
+def test_a_go_program_is_ended_in_time_and_finds_its_layer(node: Node, runtime: str, go_program: bytes) -> None:
+    content = package({"data/text": "some", "bin/tool": "#!/bin/sh\nprintf tool"}, executable=("bin/tool",))
+    arn = node.lambda_.publish_layer_version(LayerName="go", Content={"ZipFile": content})["LayerVersionArn"]
+    function = node.deploy({"bootstrap": go_program}, runtime, Layers=[arn], Timeout=1)
+    assert function.invoke({"do": "layer"}).json == {"text": "some", "tool": "tool"}
+    ended = function.invoke({"do": "sleep"})
+    assert ended.json == {
+        "errorType": "Sandbox.Timedout",
+        "errorMessage": f"RequestId: {ended.request_id} Error: Task timed out after 1.00 seconds",
+    }
+    assert function.invoke({"say": "on"}).json["said"] == "on"
+
+
+C = r"""
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <unistd.h>
+
+static char data[65536];
+
+/* One request over a connection of its own; the answer is in `data`, its length is returned. */
+static size_t ask(const char *request) {
+    char host[64];
+    const char *api = getenv("AWS_LAMBDA_RUNTIME_API"), *colon = strchr(api, ':');
+    struct sockaddr_in where = {.sin_family = AF_INET, .sin_port = htons(atoi(colon + 1))};
+    snprintf(host, sizeof host, "%.*s", (int)(colon - api), api);
+    inet_pton(AF_INET, host, &where.sin_addr);
+    int peer = socket(AF_INET, SOCK_STREAM, 0);
+    if (connect(peer, (struct sockaddr *)&where, sizeof where)) exit(3);
+    if (write(peer, request, strlen(request)) < 0) exit(4);
+    size_t size = 0;
+    for (ssize_t got; size < sizeof data - 1 && (got = read(peer, data + size, sizeof data - 1 - size)) > 0;) size += got;
+    data[size] = 0;
+    close(peer);
+    return size;
+}
+
+int main(void) {
+    for (;;) {
+        char id[64], event[32768], answer[40000];
+        ask("GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\nHost: api\r\nConnection: close\r\n\r\n");
+        const char *body = strstr(data, "\r\n\r\n"), *name = strcasestr(data, "lambda-runtime-aws-request-id:");
+        sscanf(name + strlen("lambda-runtime-aws-request-id:"), " %63[^\r]", id);
+        snprintf(event, sizeof event, "%s", body + 4);
+        const char *kind = strstr(event, "fail") ? "error" : "response";
+        const char *told = strstr(event, "fail") ? "{\"errorType\":\"C.No\",\"errorMessage\":\"no\"}" : event;
+        snprintf(answer, sizeof answer, "POST /2018-06-01/runtime/invocation/%s/%s HTTP/1.1\r\nHost: api\r\n"
+            "Connection: close\r\nContent-Length: %zu\r\n\r\n%s", id, kind, strlen(told), told);
+        ask(answer);
+    }
+}
+"""
+
+
+@pytest.fixture(scope="session")
+def c_program(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    compiler = shutil.which("cc")
+    if compiler is None:
+        pytest.skip("needs cc")
+    folder = tmp_path_factory.mktemp("c")
+    (folder / "main.c").write_text(C)
+    return built([compiler, "-D_GNU_SOURCE", "-O1", "-o", "bootstrap", "main.c"], folder, folder / "bootstrap", 60)
+
+
+def test_a_c_program_answers_and_fails(node: Node, runtime: str, c_program: bytes) -> None:
+    function = node.deploy({"bootstrap": c_program}, runtime)
+    assert function.invoke({"say": "ü"}).json == {"say": "ü"}
+    failed = function.invoke({"do": "fail"})
+    assert (failed.error, failed.json) == ("Unhandled", {"errorType": "C.No", "errorMessage": "no"})
+    assert function.invoke([1]).json == [1]
+
+
 RUST = """
 use lambda_runtime::{run, service_fn, Error, LambdaEvent};
 use serde_json::{json, Value};
@@ -256,9 +342,10 @@ def rust_program(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     (folder / "src").mkdir()
     (folder / "src/main.rs").write_text(RUST)
     (folder / "Cargo.toml").write_text(RUST_MANIFEST)
-    return built([cargo, "build", "--quiet"], folder, folder / "target/debug/bootstrap", 110)
+    return built([cargo, "build", "--quiet"], folder, folder / "target/debug/bootstrap", 280)
 
 
+@pytest.mark.timeout(330)
 def test_a_rust_program_answers(node: Node, runtime: str, rust_program: bytes) -> None:
     function = node.deploy({"bootstrap": rust_program}, runtime)
     answer = function.invoke({"say": "ü"})
