@@ -15,7 +15,7 @@ import secrets
 import signal
 import socket
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -33,6 +33,7 @@ from functory.core.authorization.guard import AccessTable, Guard
 from functory.core.calls import Calls
 from functory.core.deliveries.queue import Deliveries
 from functory.core.environments.drivers import Beside, Drivers, isolation_of
+from functory.core.environments.file_systems import FileSystems, parse_file_systems
 from functory.core.environments.pool import Environments
 from functory.core.environments.snapshot_store import SnapshotStore
 from functory.core.environments.starter import Neighbours
@@ -234,6 +235,7 @@ async def node(settings: Settings) -> AsyncIterator[ReadyInfo]:
         stack.push_async_callback(runtime_api.close)
         api = AwsApi()
         stack.push_async_callback(api.close)
+        mounts, file_systems = _folders(settings, driver)
         neighbours = Neighbours(
             drivers=drivers,
             runtimes=catalog,
@@ -245,8 +247,10 @@ async def node(settings: Settings) -> AsyncIterator[ReadyInfo]:
             clock=clock,
             ids=ids,
             snapshots=SnapshotStore(folder / "snapshots"),
-            mounts=_mounts(settings, driver),
+            mounts=mounts,
             meter=MachineMemory(),
+            file_systems=file_systems,
+            xray_daemon=settings.lambda_.xray_daemon,
         )
         environments = await stack.enter_async_context(Environments(settings.environments, neighbours))
         admission = Admission(settings.lambda_, clock)
@@ -272,6 +276,7 @@ async def node(settings: Settings) -> AsyncIterator[ReadyInfo]:
             settings=settings.lambda_,
             link_secret=secret,
             roles=roles,
+            file_systems=file_systems,
         )
         await stack.enter_async_context(lambda_)
         target = AsyncDeliveryTarget(lambda_.async_target, targets, clock, settings.deliveries.retry_base_s, roles)
@@ -379,17 +384,22 @@ def _beside(driver: SandboxDriver, run_dir: Path) -> Beside:
     return open_one
 
 
-def _mounts(settings: Settings, driver: SandboxDriver) -> tuple[Mount, ...]:
-    """The configured folders.
+def _folders(settings: Settings, driver: SandboxDriver) -> tuple[tuple[Mount, ...], FileSystems]:
+    """The folders that every function sees, and the access points.
 
     Raises:
         FunctoryError: one is impossible, or functions could not write to it.
     """
     mounts = parse_mounts(settings.sandbox.mounts)
+    file_systems = parse_file_systems(settings.lambda_.file_systems, [mount.target for mount in mounts])
+    _check_writable([*mounts, *file_systems.folders], driver)
+    return mounts, file_systems
+
+
+def _check_writable(mounts: Iterable[Mount], driver: SandboxDriver) -> None:
     for mount in mounts:
         if driver.capabilities.isolation and mount.source.stat().st_uid == 0:
             idmap.check_unmapped(mount, "it belongs to root")
-    return mounts
 
 
 def _secret(file: Path) -> bytes:

@@ -18,11 +18,13 @@ from functory.core.artifacts.artifacts import Artifacts
 from functory.core.artifacts.image_source import ImageSource
 from functory.core.artifacts.images import Images
 from functory.core.calls import CallContext
+from functory.core.environments.file_systems import FileSystems
 from functory.core.functions.model import FunctionVersion
 from functory.core.invocations.streams import Streams
 from functory.core.targets.registry import Targets
 from functory.kernel.ids import SeededIds
 from functory.kernel.settings import ImageSettings, LambdaSettings
+from functory.sandbox.port import Mount
 from functory.services.lambda_.service import LambdaService
 from tests.support.lambda_store import (
     FakeEvents,
@@ -40,6 +42,7 @@ from tests.support.lambda_store import (
 ACCOUNT = "123456789012"
 REGION = "eu-central-1"
 ROLE = "arn:aws:iam::123456789012:role/r"
+ACCESS_POINT = f"arn:aws:elasticfilesystem:{REGION}:{ACCOUNT}:access-point/fsap-0123456789abcdef0"
 REQUEST_ID = "11111111-2222-4333-8444-555555555555"
 
 
@@ -83,6 +86,7 @@ class House:
             isolations=FakeIsolations(),
             snapshots=self.snapshots,
             targets=self.targets,
+            file_systems=FileSystems({ACCESS_POINT: Mount(self.folder, "/mnt/x")}),
             runtimes=self.runtimes,
             clock=self.clock,
             ids=self.ids,

@@ -149,6 +149,10 @@ class LambdaSettings(_Section, frozen=True):
     policy that lets everybody in is refused. Of a streamed response: ``stream_response_mib`` is what it may have altogether;
     ``stream_burst_mib`` flow as fast as they can, the rest with ``stream_mib_per_s``. ``url_domain`` ends the host names of
     function URLs (``<id>.lambda-url.<region>.<url_domain>``); it must lead to this node.
+    ``file_systems`` are ``ARN=HOST[:ro]``: the access points that FileSystemConfigs may name, and the folders they stand
+    for.
+    ``xray_daemon``: ``HOST:PORT`` that functions send their trace segments to by UDP (``AWS_XRAY_DAEMON_ADDRESS``), which
+    their network must let them reach.
     """
 
     account_concurrency: int = 1000
@@ -158,6 +162,8 @@ class LambdaSettings(_Section, frozen=True):
     stream_burst_mib: float = 6.0
     stream_mib_per_s: float = 2.0
     url_domain: str = "localhost"
+    file_systems: tuple[str, ...] = ()
+    xray_daemon: str = ""
 
     def concurrency_of(self, account_id: str, region: str) -> int:
         """How many invocations of an account may run at once in a region."""
@@ -196,6 +202,7 @@ class Settings(_Section, frozen=True):
 
 
 _ACCOUNT_LIMIT = re.compile(r"[0-9]{12}(/[a-z0-9-]+)?=[1-9][0-9]{0,8}", re.ASCII)
+_HOST_AND_PORT = re.compile(r"[A-Za-z0-9.-]+:[0-9]{1,5}", re.ASCII)
 _DOMAIN = re.compile(r"[a-z0-9]([a-z0-9.-]{0,98}[a-z0-9])?", re.ASCII)
 
 SECTIONS = {field.encode_name: field.type for field in msgspec.structs.fields(Settings)}
@@ -288,6 +295,8 @@ def _check(settings: Settings) -> None:
         "lambda.account_limits must be ACCOUNT=LIMIT or ACCOUNT/REGION=LIMIT": all(
             _ACCOUNT_LIMIT.fullmatch(entry) for entry in settings.lambda_.account_limits
         ),
+        "lambda.xray_daemon must be HOST:PORT": not settings.lambda_.xray_daemon
+        or _HOST_AND_PORT.fullmatch(settings.lambda_.xray_daemon) is not None,
         "lambda.url_domain must be a domain name": _DOMAIN.fullmatch(settings.lambda_.url_domain) is not None,
         "lambda.stream_response_mib must be positive": settings.lambda_.stream_response_mib > 0,
         "lambda.stream_burst_mib must not be negative": settings.lambda_.stream_burst_mib >= 0,

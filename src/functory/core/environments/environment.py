@@ -399,7 +399,14 @@ class Environment:
             status, f"Status: {status}\tError Type: {outcome.error_type}"
         )
         report = failures.report_line(
-            request_id, duration_ms, init_ms, self.version.memory_mib, used_mib, extras, restoration
+            request_id,
+            duration_ms,
+            init_ms,
+            self.version.memory_mib,
+            used_mib,
+            extras,
+            restoration,
+            run.invocation.trace_id,
         )
         self.log.platform(f"END RequestId: {request_id}", report)
         if self.log.takes_records:

@@ -31,7 +31,8 @@ def failed_init(invocation: Invocation, version: FunctionVersion, failure: InitF
         failure.log.platform(message, failure.error_type)
     else:
         kind, document = OutcomeKind.FUNCTION_FAILED, failures.document(failure.error_type, "")
-    report = failures.report_line(request_id, took_s * 1000, None, version.memory_mib, failure.memory_mib_used, extras)
+    used_mib, trace_id = failure.memory_mib_used, invocation.trace_id
+    report = failures.report_line(request_id, took_s * 1000, None, version.memory_mib, used_mib, extras, trace_id=trace_id)
     failure.log.platform(f"END RequestId: {request_id}", report)
     if failure.log.takes_records:
         usage = platform_events.Usage(took_s * 1000, None, version.memory_mib, failure.memory_mib_used)

@@ -78,6 +78,7 @@ def report_line(
     used_mib: int,
     extras: str = "",
     restoration: Restoration | None = None,
+    trace_id: str = "",
 ) -> str:
     """The REPORT line. AWS: since August 2025 the init of a cold start is billed, too."""
     report = (
@@ -89,7 +90,15 @@ def report_line(
         report += f"Init Duration: {init_ms:.2f} ms\t"
     if restoration is not None:
         report += restoration.report
-    return report + extras
+    return report + extras + _xray(trace_id)
+
+
+def _xray(trace_id: str) -> str:
+    """What AWS adds to the REPORT line of an invocation that is sampled."""
+    fields = dict(field.partition("=")[::2] for field in trace_id.split(";"))
+    if fields.get("Sampled") != "1":
+        return ""
+    return f"\nXRAY TraceId: {fields.get('Root', '')}\tSegmentId: {fields.get('Parent', '')}\tSampled: true\t"
 
 
 def billed_ms(duration_ms: float, init_ms: float | None, restoration: Restoration | None = None) -> int:

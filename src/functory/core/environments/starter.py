@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import functools
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import msgspec
@@ -21,6 +21,7 @@ from functory.core.environments.drivers import Drivers
 from functory.core.environments.entrypoint import refusal as entrypoint_refusal
 from functory.core.environments.environment import Environment, InitFailure
 from functory.core.environments.extension_processes import find_extensions, launch_when_registered, start_extensions
+from functory.core.environments.file_systems import FileSystems
 from functory.core.environments.freezer import Freezer
 from functory.core.environments.image_start import ImageRefused, ImageStart
 from functory.core.environments.log_stream import LogStream, stream_name
@@ -77,6 +78,8 @@ class Neighbours:
     snapshots: SnapshotStore
     mounts: Sequence[Mount] = ()
     meter: MemoryMeter | None = None
+    file_systems: FileSystems = field(default_factory=FileSystems)
+    xray_daemon: str = ""
 
 
 class StartRefused(FunctoryError):  # noqa: N818  reads as what it is
@@ -171,7 +174,8 @@ class Starter:
         if refusal:
             _tell_init_start(log, version, runtime, phase, initialization_type)
             raise StartRefused("Runtime.InvalidEntrypoint", refusal, log)
-        spec = self._spec(version, runtime, _mounts(code, layers))
+        shared = tuple(near.file_systems.mount(arn, path) for arn, path in version.file_systems)
+        spec = self._spec(version, runtime, (*_mounts(code, layers), *shared))
         spec = image.adapt_spec(spec) if image else spec
         if remains is not None:
             spec = replace(spec, tmp_of=remains.sandbox)
@@ -184,7 +188,8 @@ class Starter:
             return await self._begin_kept(plan, spec, kept)
         # an init that failed or is done again is not repeated on another bet
         is_first = phase == "init" and remains is None
-        standby = self._standbys.take(version, runtime, driver) if is_first and not extensions else None
+        may_take = is_first and not extensions and not shared
+        standby = self._standbys.take(version, runtime, driver) if may_take else None
         if standby is not None:
             try:
                 return await self._begin(
@@ -312,6 +317,7 @@ class Starter:
             initialization_type=plan.initialization_type,
             credentials_address=getattr(sandbox, "credentials_address", "") if plan.kept is not None else "",
             authorization=plan.kept.token if plan.kept is not None else "",
+            xray_daemon=near.xray_daemon,
         )
         env = variables(
             version,

@@ -33,6 +33,10 @@ class Credentials:
     good_until: float = math.inf
 
 
+XRAY_DAEMON = "169.254.100.1:2000"
+"""Where AWS's daemon listens. Segments that are sent there are lost here, as on AWS without permission to write them."""
+
+
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """What one sandbox adds.
@@ -46,6 +50,7 @@ class Surroundings:
         initialization_type: what ``AWS_LAMBDA_INITIALIZATION_TYPE`` says.
         credentials_address: ``host:port`` where a function that is to be kept asks for its credentials; else ``""``.
         authorization: the token it shows there.
+        xray_daemon: ``host:port`` of the X-Ray daemon; ``""`` for AWS's address, where nobody listens.
     """
 
     paths: Mapping[str, str]
@@ -56,6 +61,7 @@ class Surroundings:
     initialization_type: str = ON_DEMAND
     credentials_address: str = ""
     authorization: str = field(default="", repr=False)
+    xray_daemon: str = ""
 
 
 CREDENTIALS_PATH = "/2021-04-23/credentials"
@@ -84,16 +90,16 @@ def expand(template: str, values: Mapping[str, str]) -> str:
     return template
 
 
-def _defaults(runtime: ReadyRuntime, values: Mapping[str, str]) -> dict[str, str]:
+def _defaults(runtime: ReadyRuntime, values: Mapping[str, str], xray_daemon: str) -> dict[str, str]:
     """What does not depend on the function."""
     env = {
         "PATH": "/usr/local/bin:/usr/bin/:/bin:/opt/bin",
         "LANG": "en_US.UTF-8",
         "TZ": ":UTC",
         "AWS_XRAY_CONTEXT_MISSING": "LOG_ERROR",
-        "AWS_XRAY_DAEMON_ADDRESS": "169.254.100.1:2000",
-        "_AWS_XRAY_DAEMON_ADDRESS": "169.254.100.1",
-        "_AWS_XRAY_DAEMON_PORT": "2000",
+        "AWS_XRAY_DAEMON_ADDRESS": xray_daemon,
+        "_AWS_XRAY_DAEMON_ADDRESS": xray_daemon.rpartition(":")[0],
+        "_AWS_XRAY_DAEMON_PORT": xray_daemon.rpartition(":")[2],
     }
     return env | {name: expand(value, values) for name, value in runtime.env.items()}
 
@@ -107,7 +113,7 @@ def standby_variables(runtime: ReadyRuntime, paths: Mapping[str, str], channel: 
         memory_mib: MemorySize of the functions it is for.
     """
     values = places(paths)
-    return _defaults(runtime, values) | {
+    return _defaults(runtime, values, XRAY_DAEMON) | {
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(memory_mib),
         "LAMBDA_TASK_ROOT": values["task"],
         "LAMBDA_RUNTIME_DIR": values["runtime"],
@@ -124,7 +130,7 @@ def variables(
         is_custom: a ``provided.*`` runtime, which gets no framed log channel.
     """
     values = places(around.paths)
-    env = _defaults(runtime, values) | dict(version.environment)
+    env = _defaults(runtime, values, around.xray_daemon or XRAY_DAEMON) | dict(version.environment)
     env |= {
         "AWS_ACCESS_KEY_ID": credentials.access_key_id,
         "AWS_SECRET_ACCESS_KEY": credentials.secret_access_key,

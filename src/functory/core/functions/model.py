@@ -52,6 +52,8 @@ class FunctionVersion:
         dead_letter_arn: DeadLetterConfig.TargetArn or ``""``.
         image: set for a container image; ``code_key`` is its digest then, ``runtime`` and ``handler`` are ``""``.
         layer_keys: blob keys of the layers' zips, in the order of ``Layers``: later ones override earlier ones in ``/opt``.
+        file_systems: access point ARN and the path under ``/mnt`` where it is seen, of each.
+        is_traced: whether invocations are sampled of which nobody has decided that yet.
         runtime_pin: ARN of the only runtime version it may run with, or ``""``.
         snap_start: whether its environments begin from a snapshot (a published version with SnapStart).
         isolation: what its tags ask for (see `functory.core.functions.isolation`), or ``""``; part of ``epoch``.
@@ -79,6 +81,8 @@ class FunctionVersion:
     image: ImageOverrides | None = None
     layer_keys: tuple[str, ...] = ()
     runtime_pin: str = ""
+    file_systems: tuple[tuple[str, str], ...] = ()
+    is_traced: bool = False
     isolation: str = ""
     snap_start: bool = False
 

@@ -16,7 +16,7 @@ from functory.core.environments.pool import Environments
 from functory.core.environments.provisioned import Target
 from functory.core.functions.model import FunctionVersion
 from functory.core.invocations.outcome import Invocation, Outcome
-from functory.core.invocations.trace import new_trace_id
+from functory.core.invocations.trace import decided, new_trace_id
 from functory.core.metering import Metering
 from functory.kernel.clock import Clock
 from functory.kernel.ids import Ids
@@ -38,7 +38,9 @@ class Invocations:
     async def invoke(self, version: FunctionVersion, invocation: Invocation) -> Outcome:
         """See `port.Invoker`."""
         if not invocation.trace_id:
-            invocation = replace(invocation, trace_id=new_trace_id(self._clock.epoch_s(), self._ids))
+            invocation = replace(
+                invocation, trace_id=decided(new_trace_id(self._clock.epoch_s(), self._ids), is_sampled=False)
+            )
         target = self._provisioned.find(version)
         try:
             if target is not None:

@@ -13,13 +13,23 @@ from functory.aws import model
 from functory.core.calls import CallContext
 from functory.core.functions.model import LATEST
 from functory.core.functions.names import FunctionRef
-from functory.services.lambda_ import errors, images, layers, layers_rules, names, rows, rules, snap_start, tenancy
+from functory.services.lambda_ import (
+    errors,
+    file_systems,
+    images,
+    layers,
+    layers_rules,
+    names,
+    rows,
+    rules,
+    snap_start,
+    tenancy,
+)
 from functory.services.lambda_.lifecycle import State, UpdateStatus
 from functory.services.lambda_.log_rules import logging_changes
 from functory.services.lambda_.records import Code, Config, Image, VersionRecord
 from functory.services.lambda_.room import Room
 from functory.services.lambda_.runtime_versions import check_runtime_change
-from functory.services.lambda_.variables import Variables
 
 
 @cache
@@ -72,7 +82,7 @@ def new_config(params: Mapping[str, Any], arn: str, room: Room) -> Config:
         architecture=rules.architecture(params.get("Architectures"), room.machine),
         tenancy=tenancy.asked(params),
     )
-    return changed_config(bare, params, arn, room.variables)
+    return changed_config(bare, params, arn, room)
 
 
 def check_runtime(params: Mapping[str, Any], room: Room) -> None:
@@ -85,7 +95,7 @@ def check_runtime(params: Mapping[str, Any], room: Room) -> None:
         rules.check_runtime(params["Runtime"], room.runtimes, runtimes_of_aws())
 
 
-def changed_config(config: Config, params: Mapping[str, Any], arn: str, variables: Variables) -> Config:
+def changed_config(config: Config, params: Mapping[str, Any], arn: str, room: Room) -> Config:
     """A configuration after the members that were given; the others stay. May run in a unit of work.
 
     Raises:
@@ -98,9 +108,14 @@ def changed_config(config: Config, params: Mapping[str, Any], arn: str, variable
     if "EphemeralStorage" in params:
         changes["ephemeral_mib"] = params["EphemeralStorage"]["Size"]
     if "Environment" in params:
-        config = variables.with_variables(arn, config, rules.environment(params["Environment"]))
+        config = room.variables.with_variables(arn, config, rules.environment(params["Environment"]))
     if "LoggingConfig" in params:
         changes |= logging_changes(params["LoggingConfig"], config)
+    if "FileSystemConfigs" in params:
+        changes["file_systems"] = file_systems.chosen(params["FileSystemConfigs"], room.file_systems)
+    if "TracingConfig" in params:
+        mode = params["TracingConfig"].get("Mode", "PassThrough")
+        changes["tracing"] = mode if mode == "Active" else ""
     if "VpcConfig" in params:
         changes["vpc_shown"] = True
     if "SnapStart" in params:
@@ -183,7 +198,7 @@ class ConfigurationApi:
             check_idle(latest)
             check_runtime_change(conn, latest, params.get("Runtime", latest.config.runtime))
             images.check_members(params, {}, image=latest.config.image is not None)
-            config = layered(conn, ctx, changed_config(latest.config, params, ref.arn, room.variables), params, latest.code)
+            config = layered(conn, ctx, changed_config(latest.config, params, ref.arn, room), params, latest.code)
             snap_start.check(config, room.runtimes)
             record = latest.changed(stamp, config=config)
             rows.touch_packages(conn, [layer.key for layer in latest.config.layers], stamp.now)

@@ -25,7 +25,8 @@ from functory.core.functions.routes import Candidate, Readiness, Route
 from functory.core.invocations.lineage import next_trip
 from functory.core.invocations.outcome import Invocation
 from functory.core.invocations.port import Invoker
-from functory.core.invocations.trace import new_trace_id
+from functory.core.invocations.sampling import Sampler
+from functory.core.invocations.trace import decided, is_undecided, new_trace_id
 from functory.kernel import log
 from functory.kernel.clock import Clock
 from functory.kernel.ids import Ids
@@ -138,6 +139,7 @@ class InvokeApi:
         self._clock = clock
         self._ids = ids
         self._pending_wait_s = pending_wait_s
+        self._sampler = Sampler(clock, ids)
 
     async def invoke(
         self,
@@ -167,7 +169,7 @@ class InvokeApi:
             check_tenant(is_tenanted=route.is_tenanted, tenant_id=tenant_id)
         payload = _checked_json(payload)
         client_context = _client_context(client_context_b64)
-        trace_id = trace_id or new_trace_id(self._clock.epoch_s(), self._ids)
+        trace_id = self._begun(route, trace_id)
         if is_event:
             await self._accept(ctx, ref, route, payload, trace_id, tenant_id)
             return InvokeAnswer(202, trace_id=trace_id)
@@ -215,7 +217,7 @@ class InvokeApi:
             request_id=ctx.request_id,
             payload=_checked_json(payload),
             invoked_arn=ref.qualified_arn,
-            trace_id=self._traced(ctx, route, ctx.trace_id or new_trace_id(self._clock.epoch_s(), self._ids)),
+            trace_id=self._traced(ctx, route, self._begun(route, ctx.trace_id)),
             client_context=_client_context(client_context_b64),
             want_tail=want_tail,
             tenant_id=tenant_id,
@@ -243,7 +245,7 @@ class InvokeApi:
         _check_size(payload, _INVOKE_ASYNC_BYTES)
         ref = names.resolve(ctx, params["FunctionName"], action=_ACTION)
         route = await self._route(ref)
-        trace_id = new_trace_id(self._clock.epoch_s(), self._ids)
+        trace_id = self._begun(route, ctx.trace_id)
         check_tenant(is_tenanted=route.is_tenanted, tenant_id="")
         await self._accept(ctx, ref, route, _checked_json(payload), trace_id)
         return {"Status": 202}
@@ -273,6 +275,15 @@ class InvokeApi:
                 raise errors.not_found(ref.qualified_arn)
             candidate = settled.choose(self._ids.fraction())
         return _need_facts(candidate)
+
+    def _begun(self, route: Route, trace_id: str) -> str:
+        """The caller's trace header, or a new one, with a decision about sampling."""
+        trace_id = trace_id or new_trace_id(self._clock.epoch_s(), self._ids)
+        if is_undecided(trace_id):
+            facts = route.primary.facts
+            is_traced = facts is not None and facts.is_traced
+            trace_id = decided(trace_id, is_sampled=is_traced and self._sampler.decide(route.lineage))
+        return trace_id
 
     def _traced(self, ctx: CallContext, route: Route, trace_id: str) -> str:
         """The trace header that the function gets: the caller's after one more trip.

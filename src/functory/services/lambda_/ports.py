@@ -113,6 +113,13 @@ FunctionKey = tuple[str, str, str, str]
 """account, region, name, version"""
 
 
+class FileSystems(Protocol):
+    """Which access points this node has."""
+
+    def refusal(self, arn: str, path: str) -> str:
+        """Why no function can have an access point at a path; ``""`` when it can."""
+
+
 class AsyncEvents(Protocol):
     """The durable queue of asynchronous invocations."""
 

@@ -43,6 +43,13 @@ class Image(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         )
 
 
+class FileSystem(msgspec.Struct, frozen=True):
+    """An access point, and where the function sees it."""
+
+    arn: str
+    path: str
+
+
 class Config(msgspec.Struct, frozen=True, kw_only=True):
     """The configuration of a version: what it needs to run and what AWS shows.
 
@@ -57,6 +64,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         layers: in order.
         sealed_environment: see `variables`; ``""`` when none was ever set.
         kms_key_arn: KMSKeyArn as given, or ``""``.
+        file_systems: FileSystemConfigs.
+        tracing: mode of TracingConfig, ``""`` for ``PassThrough``.
         tenancy: TenantIsolationMode, ``""`` without; set with the function, for ever.
         snap_start: whether published versions get a snapshot.
     """
@@ -81,6 +90,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     sealed_environment: str = ""
     kms_key_arn: str = ""
     snap_start: bool = False
+    file_systems: tuple[FileSystem, ...] = ()
+    tracing: str = ""
 
 
 class Stamp(msgspec.Struct, frozen=True):
@@ -186,7 +197,7 @@ class VersionRecord(msgspec.Struct, frozen=True, kw_only=True):
         config = msgspec.to_builtins(self.config, order="deterministic")
         if not self.config.layers:
             del config["layers"]  # as digests were before there were layers
-        for member in ("tenancy", "sealed_environment", "kms_key_arn", "snap_start"):
+        for member in ("tenancy", "sealed_environment", "kms_key_arn", "snap_start", "file_systems", "tracing"):
             if not config[member]:
                 del config[member]
         return hashlib.sha256(self.code.key.encode() + msgspec.json.encode(config)).hexdigest()
@@ -323,6 +334,8 @@ class VersionRecord(msgspec.Struct, frozen=True, kw_only=True):
             layer_keys=tuple(layer.key for layer in config.layers),
             isolation=isolation,
             snap_start=self.begins_from_snapshot,
+            file_systems=tuple((each.arn, each.path) for each in config.file_systems),
+            is_traced=config.tracing == "Active",
         )
 
 

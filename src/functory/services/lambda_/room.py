@@ -18,7 +18,14 @@ from functory.services.lambda_ import view
 from functory.services.lambda_.commits import Commits
 from functory.services.lambda_.links import CodeLinks
 from functory.services.lambda_.packages import Packages
-from functory.services.lambda_.ports import ExecutionRoles, Isolations, Provisioner, Reservations, Snapshots
+from functory.services.lambda_.ports import (
+    ExecutionRoles,
+    FileSystems,
+    Isolations,
+    Provisioner,
+    Reservations,
+    Snapshots,
+)
 from functory.services.lambda_.records import Stamp, VersionRecord
 from functory.services.lambda_.runtime_versions import RuntimeVersions
 from functory.services.lambda_.variables import Variables
@@ -44,6 +51,7 @@ class Room:
         machine: architecture of this machine in AWS's words.
         reservations: who enforces reserved concurrency.
         provisioner: who keeps provisioned environments.
+        file_systems: access points of this node.
         variables: environment variables, sealed and opened.
         runtime_versions: which versions of their runtimes functions run with.
         isolations: how functions can be isolated here.
@@ -71,6 +79,7 @@ class Room:
     runtime_versions: RuntimeVersions
     variables: Variables
     snapshots: Snapshots
+    file_systems: FileSystems
     targets: Targets
     roles: ExecutionRoles
     nudge: Callable[[], None]

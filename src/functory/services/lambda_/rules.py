@@ -22,7 +22,7 @@ from functory.kernel.limits import (
     TIMEOUT_S_MAX,
 )
 from functory.runtimes.port import RuntimeCatalog
-from functory.services.lambda_ import errors
+from functory.services.lambda_ import errors, file_systems
 
 RESERVED_VARIABLES = frozenset(
     {
@@ -118,8 +118,7 @@ _CONFIGURATION = (
     Unsupported("VpcConfig", _all_empty),
     Unsupported("DeadLetterConfig", _all_empty),
     Unsupported("KMSKeyArn", lambda value: not value or value.endswith(":alias/aws/lambda")),
-    Unsupported("TracingConfig.Mode", lambda value: value == "PassThrough", "Active"),
-    Unsupported("FileSystemConfigs", _all_empty),
+    Unsupported("FileSystemConfigs", file_systems.asks_for_nothing_more, "S3FilesConfig"),
     Unsupported("CapacityProviderConfig"),
     Unsupported("DurableConfig"),
     Unsupported("RuntimeConfig"),

@@ -11,6 +11,7 @@ from types import TracebackType
 from functory.core.artifacts.artifacts import Artifacts
 from functory.core.artifacts.images import Images
 from functory.core.calls import Operation
+from functory.core.environments.file_systems import FileSystems as MountableFolders
 from functory.core.functions.catalogue import Functions
 from functory.core.invocations.port import Invoker
 from functory.core.reconcile.job import Job
@@ -41,6 +42,7 @@ from functory.services.lambda_.ports import (
     AnyRole,
     AsyncEvents,
     ExecutionRoles,
+    FileSystems,
     Isolations,
     Provisioner,
     Reservations,
@@ -101,6 +103,7 @@ class LambdaService:
         settings: LambdaSettings,
         link_secret: bytes,
         roles: ExecutionRoles | None = None,
+        file_systems: FileSystems | None = None,
         machine: str = "",
         pending_wait_s: float = PENDING_WAIT_S,
     ) -> None:
@@ -166,6 +169,7 @@ class LambdaService:
             runtime_versions=runtime_versions,
             variables=self._variables,
             snapshots=snapshots,
+            file_systems=file_systems or MountableFolders(),
             targets=targets,
             roles=roles or AnyRole(),
             nudge=self._prepare.nudge,

@@ -48,6 +48,8 @@ def check(config: Config, runtimes: RuntimeCatalog) -> None:
         raise errors.unsupported("SnapStart for functions created with container images")
     if not runtimes.can_snap_start(config.runtime):
         raise errors.invalid(f"{config.runtime} is not supported for SnapStart enabled functions.")
+    if config.file_systems:
+        raise errors.invalid("SnapStart is not supported for functions with file systems.")
     if config.ephemeral_mib > EPHEMERAL_MIB_MAX:
         raise errors.invalid(f"SnapStart enabled functions support an EphemeralStorage of at most {EPHEMERAL_MIB_MAX} MB.")
 

@@ -56,7 +56,7 @@ def summary(record: VersionRecord, qualifier: str, environment: Mapping[str, Any
         "LastModified": iso_ms(record.modified_at, "+0000"),
         "CodeSha256": code_sha256(record.code.key),
         "Version": record.version,
-        "TracingConfig": {"Mode": "PassThrough"},
+        "TracingConfig": {"Mode": config.tracing or "PassThrough"},
         "RevisionId": record.revision_id,
         "PackageType": "Zip",
         "Architectures": [config.architecture],
@@ -71,6 +71,9 @@ def summary(record: VersionRecord, qualifier: str, environment: Mapping[str, Any
         result["Layers"] = [{"Arn": layer.arn, "CodeSize": layer.zipped_bytes} for layer in config.layers]
     if environment is not None:
         result["Environment"] = dict(environment)
+    if config.file_systems:
+        shown = [{"Arn": each.arn, "LocalMountPath": each.path} for each in config.file_systems]
+        result["FileSystemConfigs"] = shown
     if config.kms_key_arn:
         result["KMSKeyArn"] = config.kms_key_arn
     if config.image is not None:

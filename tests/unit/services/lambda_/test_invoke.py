@@ -21,9 +21,9 @@ def test_a_synchronous_call_answers_what_the_function_answered(tmp_path: Path) -
         await house.created(Publish=True)
         await house.settle("f", "1")
         answer = await house.service.invoke_api.invoke(
-            house.ctx, "f", "1", log_type="Tail", payload=b'{"a":1}', trace_id="Root=1-2-3"
+            house.ctx, "f", "1", log_type="Tail", payload=b'{"a":1}', trace_id="Root=1-2-3;Sampled=1"
         )
-        traced = f"Root=1-2-3;Lineage=1:{resource_id(arn())}:0"
+        traced = f"Root=1-2-3;Sampled=1;Lineage=1:{resource_id(arn())}:0"
         assert answer == InvokeAnswer(200, b'{"a":1}', "1", "", base64.b64encode(b"REPORT\n").decode(), traced)
         assert answer.headers() == [
             ("Content-Type", "application/json"),
@@ -144,11 +144,16 @@ def test_an_event_is_kept_before_it_is_answered(tmp_path: Path) -> None:
         await house.created(Publish=True)
         await house.call("CreateAlias", FunctionName="f", Name="live", FunctionVersion="1")
         answer = await house.service.invoke_api.invoke(
-            house.ctx, "f", "live", invocation_type="Event", payload=b"[1]", trace_id="Root=1"
+            house.ctx, "f", "live", invocation_type="Event", payload=b"[1]", trace_id="Root=1;Sampled=0"
         )
-        assert (answer, answer.headers()) == (InvokeAnswer(202, trace_id="Root=1"), [("X-Amzn-Trace-Id", "Root=1")])
+        assert (answer, answer.headers()) == (
+            InvokeAnswer(202, trace_id="Root=1;Sampled=0"),
+            [("X-Amzn-Trace-Id", "Root=1;Sampled=0")],
+        )
         assert house.events.accepted == [
-            AsyncEvent(REQUEST_ID, "123456789012", "eu-central-1", "f", "live", b"[1]", "Root=1", house.clock.epoch_s())
+            AsyncEvent(
+                REQUEST_ID, "123456789012", "eu-central-1", "f", "live", b"[1]", "Root=1;Sampled=0", house.clock.epoch_s()
+            )
         ]
         assert house.invoker.calls == []
 

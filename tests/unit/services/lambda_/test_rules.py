@@ -23,8 +23,6 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("CreateFunction", {"VpcConfig": {"Ipv6AllowedForDualStack": True}}, "VpcConfig"),
     ("CreateFunction", {"DeadLetterConfig": {"TargetArn": "arn:aws:sqs:r:1:q"}}, "DeadLetterConfig"),
     ("CreateFunction", {"KMSKeyArn": "arn:aws:kms:r:1:key/k"}, "KMSKeyArn"),
-    ("CreateFunction", {"TracingConfig": {"Mode": "Active"}}, "TracingConfig.Mode Active"),
-    ("CreateFunction", {"FileSystemConfigs": [{"Arn": "a", "LocalMountPath": "/mnt/x"}]}, "FileSystemConfigs"),
     ("CreateFunction", {"Code": {"S3Bucket": "bucket"}}, "Code.S3Bucket"),
     ("CreateFunction", {"Code": {"S3ObjectStorageMode": "REFERENCE"}}, "Code.S3ObjectStorageMode"),
     ("CreateFunction", {"DurableConfig": {}}, "DurableConfig"),
