@@ -1,8 +1,8 @@
 """The policies that AWS manages: a catalogue of those that functions, their tools and their administrators use.
 
 The documents are in ``aws_policies.json`` beside this module: facts of AWS's *Managed Policy Reference*. Of
-``ReadOnlyAccess``, which lists some two thousand actions, it has those of services this node may have. Owns only reading
-that file.
+``ReadOnlyAccess``, which lists some two thousand actions, it has those of services this node may have; of some
+policies only the day of their creation is certain. Owns only reading that file.
 
 AWS: https://docs.aws.amazon.com/aws-managed-policy/latest/reference/policy-list.html
 """
