@@ -12,6 +12,7 @@ import signal
 import socket
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from functory.sandbox import inside
 from functory.sandbox.port import (
@@ -23,6 +24,7 @@ from functory.sandbox.port import (
     Sandbox,
     SandboxError,
     SandboxSpec,
+    SnapshotSandbox,
     StandbySandbox,
 )
 
@@ -93,6 +95,10 @@ class FakeDriver:
     async def prepare_standby(self, spec: SandboxSpec) -> StandbySandbox:
         """See `SandboxDriver`; there is nothing that could be mounted into a running process of this driver."""
         raise SandboxError(f"sandbox {spec.id}: the driver {self.name} makes none whose function comes later")
+
+    async def prepare_snapshot(self, spec: SandboxSpec, folder: Path | None = None) -> SnapshotSandbox:  # noqa: ARG002
+        """See `SandboxDriver`; a coroutine cannot be kept."""
+        raise SandboxError(f"sandbox {spec.id}: the driver {self.name} keeps none")
 
     async def close(self) -> None:
         """See `SandboxDriver`."""
