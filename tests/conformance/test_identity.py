@@ -6,10 +6,12 @@ import contextlib
 import http.client
 import itertools
 import json
+import sys
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -442,6 +444,17 @@ def test_a_simulation_decides_as_the_node_does(admin: Somebody, account: str, ma
     user.client("logs").describe_log_groups()
     for what in (user.client("sqs").list_queues, user.client("lambda").list_functions):
         assert refused(what)[1] == 403
+
+
+def test_the_aws_cli_signs_as_the_node_wants(guarded: Node, admin: Somebody, account: str) -> None:
+    keys = {"AWS_ACCESS_KEY_ID": admin.key, "AWS_SECRET_ACCESS_KEY": admin.secret}
+    environ = program_environment({"AWS_ENDPOINT_URL": guarded.url, "AWS_DEFAULT_REGION": REGION, **keys})
+    aws = str(Path(sys.executable).with_name("aws"))
+    who = json.loads(run(aws, "sts", "get-caller-identity", "--output", "json", environ=environ).stdout)
+    assert who["Arn"] == f"arn:aws:iam::{account}:user/admin"
+    run(aws, "lambda", "list-functions", environ=environ)
+    wrong = run(aws, "lambda", "list-functions", environ={**environ, "AWS_SECRET_ACCESS_KEY": "wrong"}, check=False)
+    assert "InvalidSignatureException" in wrong.stderr
 
 
 class TestSts:

@@ -283,7 +283,8 @@ def _canonical_queries(query: str, *, without_signature: bool) -> tuple[str, ...
 
 
 def _encoded(text: str) -> str:
-    return quote(unquote_to_bytes(text), safe=_SAFE)
+    """Encoded as AWS does; a ``+`` that arrived is a blank, as it is for who reads the parameters."""
+    return quote(unquote_to_bytes(text.replace("+", "%20")), safe=_SAFE)
 
 
 def _joined(pairs: list[tuple[str, str]]) -> str:

@@ -109,6 +109,13 @@ def test_queries_in_every_spelling(query: str) -> None:
     check(signed(SigV4Auth, "GET", "/", query))
 
 
+def test_a_plus_sign_cannot_become_a_blank() -> None:
+    request = signed(SigV4Auth, "GET", "/", "a=1%2B2")
+    check(request)
+    with pytest.raises(AuthenticationFailed):
+        check(replace(request, query="a=1+2"))
+
+
 def test_header_values_are_trimmed_and_blanks_collapsed() -> None:
     check(signed(SigV4Auth, "GET", "/", **{"X-Amz-Meta": "  a   b "}))
 

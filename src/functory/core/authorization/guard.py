@@ -124,7 +124,7 @@ class Guard:
 
     def _keys(self, ctx: CallContext, resource: str) -> Values:
         parts = resource.split(":", 5)
-        found = {**time_keys(self._clock.epoch_s()), "aws:requestedregion": (ctx.region,)}
+        found = {**time_keys(self._clock.epoch_s()), "aws:requestedregion": (ctx.region,), "aws:viaawsservice": ("false",)}
         if len(parts) > 5 and parts[4]:
             found["aws:resourceaccount"] = (parts[4],)
         elif ctx.caller is not None and ctx.caller.principal.account_id:

@@ -272,7 +272,8 @@ def _health_text(url: str, health: dict[str, Any]) -> str:
 def env(outside: Outside, *, endpoint: str | None, region: str | None, shell: str, as_json: bool) -> None:
     """Print the variables that point AWS tools to the node.
 
-    The credentials are dummies on purpose: real ones have no business at a node.
+    The credentials are dummies on purpose: real ones have no business at a node. A node with --auth iam wants an access
+    key of its own instead (functory iam bootstrap).
 
     \b
     Examples:

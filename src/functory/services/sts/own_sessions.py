@@ -41,7 +41,7 @@ async def get_session_token(room: Room, ctx: CallContext, params: dict[str, Any]
         caller,
         expires_at=expires_at,
         policies=None if room.authorizer is None else (_SESSION_ONLY,),
-        keys={**issued_at(room), "aws:MultiFactorAuthPresent": "false"},
+        keys=issued_at(room),
         min_token_bytes=min_token_bytes(params),
     )
     return shown(credentials)
@@ -65,7 +65,7 @@ async def get_federation_token(room: Room, ctx: CallContext, params: dict[str, A
         expires_at=room.clock.epoch_s() + _duration_s(caller, params),
         policies=(_FEDERATION_ONLY, *(limits.policies or ())),
         policy_arns=limits.policy_arns,
-        keys={**issued_at(room), "aws:MultiFactorAuthPresent": "false"},
+        keys=issued_at(room),
         min_token_bytes=min_token_bytes(params),
     )
     user = {"FederatedUserId": principal.user_id, "Arn": principal.arn}

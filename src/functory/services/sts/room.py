@@ -37,8 +37,9 @@ class Room:
 
 
 def issued_at(room: Room) -> dict[str, str]:
-    """The condition key of the moment a session is made."""
-    return {"aws:TokenIssueTime": utc(room.clock.epoch_s()).strftime("%Y-%m-%dT%H:%M:%SZ")}
+    """The condition keys of a session made now; nobody here has a second factor."""
+    now = utc(room.clock.epoch_s()).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return {"aws:TokenIssueTime": now, "aws:MultiFactorAuthPresent": "false"}
 
 
 def shown(credentials: SessionCredentials, limits: Limits | None = None) -> dict[str, Any]:

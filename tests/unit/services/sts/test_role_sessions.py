@@ -123,6 +123,7 @@ def test_the_source_identity_is_set_once_and_stays(sts: Sts) -> None:
     assert "sts:SetSourceIdentity" in sts.refused("AssumeRole", CALLER, **ASSUME, SourceIdentity="ann")[1]
     sts.identities.roles[WORKER] = role(trust({"AWS": ANN.arn}, "sts:SetSourceIdentity"))
     answer = sts.call("AssumeRole", CALLER, **ASSUME, SourceIdentity="ann")
+    assert sts.opened(answer).caller.keys["aws:MultiFactorAuthPresent"] == "false"
     assert answer["SourceIdentity"] == "ann"
     caller = sts.opened(answer).caller
     second = f"arn:aws:iam::{ACCOUNT}:role/second"
