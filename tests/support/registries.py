@@ -48,3 +48,18 @@ def python_packages(folder: Path, version: str, *packages: str) -> None:
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--root-user-action=ignore"]
     options = ["--only-binary=:all:", "--python-version", version, "--no-compile", "--target", str(folder)]
     fetched([*pip, *options, *packages], folder)
+
+
+def maven_jar(folder: Path, name: str, version: str) -> Path:
+    """The jar ``group:artifact`` in that version, in ``folder``."""
+    maven = shutil.which("mvn")
+    if maven is None:
+        pytest.skip("needs mvn")
+    project = (
+        '<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion><groupId>test</groupId>'
+        "<artifactId>test</artifactId><version>1</version><packaging>pom</packaging></project>"
+    )
+    (folder / "pom.xml").write_text(project)
+    plugin = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy"
+    fetched([maven, "-B", "-q", "-ntp", plugin, f"-Dartifact={name}:{version}", f"-DoutputDirectory={folder}"], folder)
+    return folder / f"{name.partition(':')[2]}-{version}.jar"

@@ -48,6 +48,36 @@ PACKAGES = {
     "@middy/http-error-handler": "6.4.5",
     "@middy/http-json-body-parser": "6.4.5",
 }
+TRACED = """
+const { trace } = require('@opentelemetry/api');
+exports.handler = async (event) => trace.getTracer('app').startActiveSpan('inside', async (span) => {
+  span.end();
+  if (event.fail) throw new Error('no');
+  return 'done';
+});
+"""
+TRACING = """
+const { BasicTracerProvider, SimpleSpanProcessor } = require('@opentelemetry/sdk-trace-base');
+const { registerInstrumentations } = require('@opentelemetry/instrumentation');
+const { AwsLambdaInstrumentation } = require('@opentelemetry/instrumentation-aws-lambda');
+const told = ({ name, attributes, status }) => JSON.stringify({ name, attributes, status });
+const exporter = {
+  export(spans, done) {
+    for (const span of spans) process.stdout.write(told(span) + '\\n');
+    done({ code: 0 });
+  },
+  shutdown: async () => {}, forceFlush: async () => {},
+};
+const tracerProvider = new BasicTracerProvider({ spanProcessors: [new SimpleSpanProcessor(exporter)] });
+registerInstrumentations({ tracerProvider, instrumentations: [new AwsLambdaInstrumentation()] });
+"""
+"""Loaded before the function, as the wrapper of AWS's layer for OpenTelemetry does."""
+OPENTELEMETRY_NODE = {
+    "@opentelemetry/api": "1.9.1",
+    "@opentelemetry/instrumentation": "0.223.0",
+    "@opentelemetry/instrumentation-aws-lambda": "0.75.0",
+    "@opentelemetry/sdk-trace-base": "2.12.1",
+}
 OPENTELEMETRY = """
 from opentelemetry import trace
 from opentelemetry.sdk.resources import Resource
@@ -127,6 +157,32 @@ def test_opentelemetrys_instrumentation_of_lambda(
     assert failed.json["errorType"] == "ValueError"
     _, outside = records(failed.log)
     assert outside["status"]["status_code"] == "ERROR"
+
+
+@pytest.fixture(scope="session")
+def tracing(tmp_path_factory: pytest.TempPathFactory) -> Files:
+    """A layer that traces: a wrapper, what it has Node.js load first, and its modules."""
+    folder = tmp_path_factory.mktemp("otel-node")
+    npm_packages(folder, OPENTELEMETRY_NODE)
+    modules = {f"nodejs/{name}": content for name, content in files_of(folder).items() if name.startswith("node_modules/")}
+    wrapper = '#!/bin/sh\nexport NODE_OPTIONS="${NODE_OPTIONS} --require /opt/nodejs/tracing.js"\nexec "$@"\n'
+    return {"wrapper": wrapper, "nodejs/tracing.js": TRACING, **modules}
+
+
+@pytest.mark.parametrize("runtime", ["nodejs20.x", "nodejs22.x"], indirect=True)
+def test_opentelemetrys_instrumentation_by_a_layer_with_a_wrapper(node: Node, runtime: str, tracing: Files) -> None:
+    content = package(tracing, executable=("wrapper",))
+    arn = node.lambda_.publish_layer_version(LayerName="tracing", Content={"ZipFile": content})["LayerVersionArn"]
+    variables = {"AWS_LAMBDA_EXEC_WRAPPER": "/opt/wrapper"}
+    function = node.deploy(TRACED, runtime, Layers=[arn], MemorySize=256, Environment={"Variables": variables})
+    answer = function.invoke({})
+    assert (answer.error, answer.json) == (None, "done"), answer.log
+    (span,) = [record for record in records(answer.log) if record["name"] == function.name]
+    assert span["attributes"]["faas.invocation_id"] == answer.request_id
+    failed = function.invoke({"fail": True})
+    assert failed.json["errorMessage"] == "no"
+    (span,) = [record for record in records(failed.log) if record["name"] == function.name]
+    assert span["status"] == {"code": 2, "message": "no"}
 
 
 WEB_APPLICATION = """
