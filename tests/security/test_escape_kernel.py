@@ -10,7 +10,7 @@ import pytest
 
 from functory.kernel.limits import MIB
 from functory.sandbox.drivers.oci import OciDriver
-from functory.sandbox.port import Limits
+from functory.sandbox.port import Exit, Limits
 from functory.sandbox.recovery import key_of
 from tests.security.conftest import Attempt, Program
 from tests.support.sandboxes import BASH, CGROUPS, PYTHON, finish, launch, prepared, started
@@ -278,3 +278,19 @@ def test_a_fork_bomb_does_not_outgrow_its_group(driver: OciDriver) -> None:
             await sandbox.kill()
 
     asyncio.run(main())
+
+
+@pytest.mark.usefixtures("host_kernel")
+def test_the_sandboxs_own_first_process_cannot_be_ended_stopped_or_made_to_mislead(attempt: Attempt) -> None:
+    """It belongs to the same user; a function that harms it harms nobody but itself, and the node hears the truth."""
+    how, text = attempt(
+        """
+        for number in KILL TERM STOP INT SEGV; do kill -$number 1; done
+        for fd in /proc/1/fd/*; do printf '\\377\\377\\377\\377garbage' > "$fd"; done 2> /dev/null
+        (echo 0 > /proc/1/oom_score_adj) 2> /dev/null
+        ls /proc/1/exe > /dev/null && echo alive
+        exit 5
+        """
+    )
+    assert "alive" in text
+    assert how == Exit(code=5)
