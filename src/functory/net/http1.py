@@ -25,7 +25,7 @@ import socket
 import struct
 import time
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable
 from email.utils import formatdate
 from http import HTTPStatus
 from typing import Any, cast
@@ -34,6 +34,7 @@ import httptools
 
 from functory.aws.http import HttpRequest, HttpResponse
 from functory.kernel.limits import HEADER_BYTES, HEADER_COUNT
+from functory.net import streamed_answer
 from functory.net.request_body import RequestBody
 
 KEEP_ALIVE_S = 75.0
@@ -56,10 +57,6 @@ _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 Application = Callable[["Exchange"], None]
 BodyLimit = Callable[[HttpRequest], int]
 Streams = Callable[[HttpRequest], bool]
-
-
-class BrokenStream(Exception):  # noqa: N818  how a stream says that it cannot be ended
-    """Raised by the pieces of a streamed answer: the client must see that the rest is missing."""
 
 
 class _DateHeader:
@@ -389,31 +386,26 @@ class _Connection(asyncio.Protocol):
         keep_alive: bool,
     ) -> None:
         head = _head(self._server.date.text(), response, keep_alive=keep_alive)
+        is_bodyless = response.status in _BODYLESS or exchange.request.method == "HEAD"
         coding = "Transfer-Encoding: chunked\r\n" if is_chunked and response.status not in _BODYLESS else ""
         complete = False
         try:
             transport.write(f"{head}{coding}\r\n".encode("latin-1"))
-            if response.status in _BODYLESS or exchange.request.method == "HEAD":
-                await _begin_and_close(pieces)
+            if is_bodyless:
+                await streamed_answer.drop(pieces)
                 complete = True
-                return
-            async for piece in pieces:
-                if piece:
-                    transport.write(b"%x\r\n%b\r\n" % (len(piece), piece) if is_chunked else piece)
-                if self._writable is not None:
-                    self.deadline = self._server.now() + STALL_S
-                    await self._writable
-                    self.deadline = float("inf")
-            if is_chunked:
-                transport.write(b"0\r\n\r\n")
-            complete = True
-        except BrokenStream:
-            return
+            else:
+                complete = await streamed_answer.send(pieces, transport.write, self._until_writable, is_chunked=is_chunked)
         finally:
             self._stream = None
-            await _close(pieces)
-            # without its last chunk the client sees that the answer was cut
+            await streamed_answer.end(pieces)
             self._finish(transport, keep_alive=keep_alive and complete)
+
+    async def _until_writable(self) -> None:
+        if self._writable is not None:
+            self.deadline = self._server.now() + STALL_S
+            await self._writable
+            self.deadline = float("inf")
 
     def _finish(self, transport: asyncio.Transport, *, keep_alive: bool) -> None:
         self._current = None
@@ -475,21 +467,6 @@ def _head(date: str, response: HttpResponse, *, keep_alive: bool) -> str:
     return "".join(lines)
 
 
-async def _close(pieces: AsyncIterator[bytes]) -> None:
-    """Tell a generator that was not exhausted that nobody reads on."""
-    if isinstance(pieces, AsyncGenerator):
-        await pieces.aclose()
-
-
-async def _begin_and_close(pieces: AsyncIterator[bytes]) -> None:
-    """Likewise for one that nobody has begun to read: closing it would run nothing of it."""
-    try:
-        async for _ in pieces:
-            break
-    finally:
-        await _close(pieces)
-
-
 def _origin_form(target: str) -> str:
     """The path of an absolute request target (``http://host/path``), as proxies send it."""
     _, _, rest = target.partition("://")
@@ -520,7 +497,7 @@ class Http1Server:
 
     def drop_stream(self, pieces: AsyncIterator[bytes]) -> None:
         """Close an answer whose client went away before it began."""
-        task = asyncio.get_running_loop().create_task(_begin_and_close(pieces))
+        task = asyncio.get_running_loop().create_task(streamed_answer.drop(pieces))
         self._dropped.add(task)
         task.add_done_callback(self._dropped.discard)
 

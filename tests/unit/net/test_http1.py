@@ -9,7 +9,8 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 
 from functory.aws.http import HttpRequest, HttpResponse
-from functory.net.http1 import DISCARD_BYTES, BrokenStream, Exchange, Http1Server
+from functory.net.http1 import DISCARD_BYTES, Exchange, Http1Server
+from functory.net.streamed_answer import BrokenStream
 
 LIMIT = 1000
 

@@ -71,7 +71,7 @@ def test_however_it_is_cut_it_is_the_same_body(chunks: list[bytes], cuts: set[in
     takers: list[Taker] = []
     server = Http1Server(lambda _: 1000, lambda _: True)
     server.now = lambda: 0.0
-    connection = _Connection(server, lambda exchange: takers.append(Taker(exchange)))
+    connection = _Connection(server, lambda exchange: takers.append(Taker(exchange)), set())
     transport = Transport()
     connection.connection_made(cast(Any, transport))
     coded = b"".join(b"%x\r\n%b\r\n" % (len(chunk), chunk) for chunk in chunks)

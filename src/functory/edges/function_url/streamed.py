@@ -14,7 +14,7 @@ from functory.core.invocations.streams import ResponseStream
 from functory.edges.function_url import response
 from functory.edges.function_url.response import BadAnswer
 from functory.kernel.limits import MIB
-from functory.net.http1 import BrokenStream
+from functory.net.streamed_answer import BrokenStream
 
 INTEGRATION = "application/vnd.awslambda.http-integration-response"
 _END = b"\0" * 8

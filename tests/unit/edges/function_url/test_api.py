@@ -19,7 +19,7 @@ from functory.edges.function_url.api import FunctionUrlApi
 from functory.edges.function_url.streamed import INTEGRATION
 from functory.kernel.clock import SystemClock
 from functory.kernel.ids import SeededIds
-from functory.net.http1 import BrokenStream
+from functory.net.streamed_answer import BrokenStream
 
 ID = "abcdefghijklmnopqrstuvwxyz234567"
 SIGNED = "AWS4-HMAC-SHA256 Credential=444455556666/20261123/eu-west-1/lambda/aws4_request, SignedHeaders=host, Signature=00"
