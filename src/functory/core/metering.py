@@ -138,14 +138,13 @@ class Metering:
             found = self._counters[key] = Counter()
         return found
 
-    def ended(self, version: FunctionVersion, invocation: Invocation, outcome: Outcome | None) -> Counter:
-        """An invocation has ended; None when nobody was there any more to hear how."""
+    def ended(self, version: FunctionVersion, invocation: Invocation, outcome: Outcome) -> Counter:
+        """An invocation has ended."""
         counter = self.counter(version, invocation)
         counter.invocations += 1
-        if outcome is not None:
-            counter.duration.add(outcome.duration_ms)
-            if outcome.function_error:
-                counter.errors += 1
+        counter.duration.add(outcome.duration_ms)
+        if outcome.function_error:
+            counter.errors += 1
         return counter
 
     # -- everything else

@@ -160,3 +160,23 @@ def test_a_sink_that_refuses_gets_the_same_again() -> None:
             assert samples.value("AsyncEventsReceived", FunctionName="f", Resource="f:live") == 1
 
     run_virtual(main())
+
+
+def test_a_function_whose_caller_has_left_counts_until_it_has_ended() -> None:
+    async def main() -> None:
+        async with engine(sleeper(2.0), account_concurrency=1) as one:
+            samples = await metered(one)
+            async with one.invocations._metering:
+                caller = asyncio.ensure_future(call(one))
+                await asyncio.sleep(0.5)
+                caller.cancel()
+                with pytest.raises(asyncio.CancelledError):
+                    await caller
+                with pytest.raises(AwsError):
+                    await call(one)
+                await asyncio.sleep(2.0)
+                await call(one)
+            assert (samples.value("Invocations"), samples.value("Throttles")) == (2, 1)
+            assert samples.value("Duration", "count") == 2
+
+    run_virtual(main())

@@ -27,6 +27,7 @@ from types import TracebackType
 
 from functory.aws.errors import AwsError
 from functory.core.admission.rates import REQUESTS_PER_PLACE, TokenBucket
+from functory.core.invocations.outcome import CallerGone
 from functory.core.levels import Level
 from functory.kernel.clock import Clock
 from functory.kernel.settings import LambdaSettings
@@ -164,7 +165,7 @@ class _Account:
 
 
 class Permit:
-    """One permit, held for a ``with`` block.
+    """One permit, held for a ``with`` block; when its caller goes away, until the function has ended.
 
     Attributes:
         function_running: how many invocations of the function run, this one included, when it was taken.
@@ -193,6 +194,12 @@ class Permit:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if isinstance(error, CallerGone):
+            error.outcome.add_done_callback(self._give_back)
+        else:
+            self._give_back()
+
+    def _give_back(self, _outcome: object = None) -> None:
         if self._is_provisioned:
             self._account.run(self._function, 0, -1)
         else:

@@ -30,7 +30,7 @@ from functory.core.environments.states import ENVIRONMENT, EnvironmentState
 from functory.core.environments.telemetry import Telemetry
 from functory.core.environments.variables import ON_DEMAND
 from functory.core.functions.model import FunctionVersion
-from functory.core.invocations.outcome import Invocation, Outcome, OutcomeKind
+from functory.core.invocations.outcome import CallerGone, Invocation, Outcome, OutcomeKind
 from functory.core.invocations.response import Collected, ResponseSink, ResponseSource
 from functory.kernel.clock import Clock
 from functory.kernel.ids import Ids
@@ -316,6 +316,9 @@ class Environment:
                 that time, and there is no Init Duration.
 
         Cancellation: the function goes on; its outcome only reaches the log.
+
+        Raises:
+            CallerGone: it was cancelled.
         """
         self.state = ENVIRONMENT.check(self.state, EnvironmentState.BUSY)
         version = self.version
@@ -350,7 +353,10 @@ class Environment:
         if len(self.extensions):
             self.extensions.invoke(_invoke_event(invocation, headers))
         self.session.send(invocation.request_id, headers, invocation.payload)
-        return await asyncio.shield(run.future)
+        try:
+            return await asyncio.shield(run.future)
+        except asyncio.CancelledError:
+            raise CallerGone(run.future) from None
 
     def _answered(self, run: _Run, answer: Answer) -> Outcome:
         failed = answer.error_type is not None

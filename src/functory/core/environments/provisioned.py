@@ -22,6 +22,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
+from functory.aws.errors import AwsError
 from functory.core.admission.rates import REQUESTS_PER_PLACE, TokenBucket
 from functory.core.environments.environment import Environment
 from functory.core.environments.memory import MemoryBudget
@@ -356,6 +357,10 @@ class Provisioned:
                 f"INIT_REPORT Init Duration: 0.00 ms\tPhase: init\tStatus: error\tError Type: {refused.error_type}"
             )
             self._init_failed(target)
+        except AwsError as error:  # its role cannot be assumed
+            self._release(target.version)
+            target.failure = f"{error.code}: {error.message}"
+            self._log.warning("provisioning_failed", function=target.version.arn, reason=target.failure)
         except (SandboxError, OSError) as error:
             self._release(target.version)
             self._log.error("start_failed", function=target.version.arn, error=str(error))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from functools import partial
 
 from functory.aws.errors import AwsError
 from functory.core.admission.permits import Admission, Permit
@@ -15,7 +16,7 @@ from functory.core.environments.environment import Environment
 from functory.core.environments.pool import Environments
 from functory.core.environments.provisioned import Target
 from functory.core.functions.model import FunctionVersion
-from functory.core.invocations.outcome import Invocation, Outcome
+from functory.core.invocations.outcome import CallerGone, Invocation, Outcome
 from functory.core.invocations.trace import decided, new_trace_id
 from functory.core.metering import Metering
 from functory.kernel.clock import Clock
@@ -55,13 +56,18 @@ class Invocations:
             if error.code == "TooManyRequestsException":
                 self._metering.counter(version, invocation).throttles += 1
             raise
-        except asyncio.CancelledError:
-            self._metering.ended(version, invocation, None)
-            raise
+        except CallerGone as gone:
+            gone.outcome.add_done_callback(partial(self._note_late, version, invocation))
+            raise asyncio.CancelledError from None
         counter = self._metering.ended(version, invocation, outcome)
         if target is not None:
             counter.spilled += 1
         return outcome
+
+    def _note_late(self, version: FunctionVersion, invocation: Invocation, outcome: asyncio.Future[Outcome]) -> None:
+        """A function has ended whose caller had gone."""
+        if not outcome.cancelled():
+            self._metering.ended(version, invocation, outcome.result())
 
     def _note_begin(self, version: FunctionVersion, invocation: Invocation, permit: Permit) -> None:
         """How many run at once, now that one more does."""

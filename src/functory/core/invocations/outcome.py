@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from enum import Enum
 
@@ -76,3 +77,15 @@ class Invocation:
     is_synchronous: bool = True
     tenant_id: str = ""
     sink: ResponseSink | None = None
+
+
+class CallerGone(asyncio.CancelledError):
+    """The caller went away while the function runs. AWS: the function goes on, and counts until it has ended.
+
+    Attributes:
+        outcome: how it will have ended.
+    """
+
+    def __init__(self, outcome: asyncio.Future[Outcome]) -> None:
+        super().__init__()
+        self.outcome = outcome

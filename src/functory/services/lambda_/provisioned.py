@@ -44,6 +44,7 @@ def check_alias(conn: Connection, alias: AliasRecord) -> None:
     key = (alias.account_id, alias.region, alias.name)
     if provisioned_rows.get(conn, key, alias.alias) is not None:
         _check_published(alias)
+        _check_kind(conn, key, {alias.version, alias.extra_version} - {""})
         _check_apart(conn, key, alias.alias, {alias.version, alias.extra_version} - {""})
 
 
@@ -71,7 +72,9 @@ class ProvisionedApi:
         limit = room.settings.concurrency_of(ref.account_id, ref.region)
 
         def work(conn: Connection) -> int:
-            _check_apart(conn, key_of(ref), ref.qualifier, _versions(conn, ref))
+            versions = _versions(conn, ref)
+            _check_kind(conn, key_of(ref), versions)
+            _check_apart(conn, key_of(ref), ref.qualifier, versions)
             check_without(need_latest(conn, ref).config, "Provisioned concurrency")
             _check_room(conn, ref, record, limit)
             provisioned_rows.put(conn, record)
@@ -173,6 +176,16 @@ def _versions(conn: Connection, ref: FunctionRef) -> set[str]:
 def _check_published(alias: AliasRecord) -> None:
     if LATEST in (alias.version, alias.extra_version):
         raise errors.invalid(_UNPUBLISHED)
+
+
+def _check_kind(conn: Connection, key: rows.Key, versions: set[str]) -> None:
+    """AWS: neither with SnapStart nor with tenants, whose environments begin otherwise."""
+    for version in sorted(versions):
+        record = rows.get_version(conn, key, version)
+        if record is not None and record.begins_from_snapshot:
+            raise errors.invalid("Provisioned Concurrency is not supported for function versions with SnapStart enabled.")
+        if record is not None and record.config.tenancy:
+            raise errors.invalid("Provisioned Concurrency is not supported for functions with tenant isolation.")
 
 
 def _check_apart(conn: Connection, key: rows.Key, qualifier: str, versions: set[str]) -> None:

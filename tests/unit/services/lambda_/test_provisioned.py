@@ -214,6 +214,15 @@ def test_what_was_asked_for_is_asked_for_again_after_a_restart(tmp_path: Path) -
     asyncio.run(scenario())
 
 
+def test_functions_with_tenants_cannot_be_provisioned(tmp_path: Path) -> None:
+    async def scenario(house: House) -> None:
+        await house.created(Publish=True, TenancyConfig={"TenantIsolationMode": "PER_TENANT"})
+        code, text = await refused(house, 1)
+        assert (code, text) == (INVALID, "Provisioned Concurrency is not supported for functions with tenant isolation.")
+
+    run(tmp_path, scenario)
+
+
 def test_lists_go_on_where_a_page_ended(tmp_path: Path) -> None:
     async def scenario(house: House) -> None:
         await with_versions(house, 3)
