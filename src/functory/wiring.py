@@ -46,6 +46,8 @@ from functory.core.identity.port import ResourcePolicies
 from functory.core.identity.sessions import Sessions
 from functory.core.invocations.invoker import Invocations
 from functory.core.invocations.streams import Streams
+from functory.core.mappings.controller import Mappings
+from functory.core.mappings.sources.sqs import SqsSource
 from functory.core.metering import Metering
 from functory.core.targets.registry import Targets
 from functory.edges.aws_api.bootstrap import BootstrapRoute
@@ -215,11 +217,8 @@ async def node(settings: Settings) -> AsyncIterator[ReadyInfo]:
         sessions = Sessions(secret, clock, ids)
         is_guarded = settings.auth.mode == "iam"
         roles = ExecutionRoles(iam.identities, sessions, clock) if is_guarded else None
-        driver = await pick_driver(settings.sandbox, folder / "run")
-        await driver.start()
-        drivers = Drivers(driver, _beside(driver, folder / "run"), settings.sandbox.isolation_by_account)
-        stack.push_async_callback(drivers.close)
-        await drivers.start()
+        drivers = await stack.enter_async_context(_isolation(settings, folder / "run"))
+        driver = drivers.default
         logs = await stack.enter_async_context(LogsService(store, clock, ids))
         cloudwatch = await stack.enter_async_context(CloudWatchService(store, clock))
         metering = await stack.enter_async_context(Metering(cloudwatch.sink, clock))
@@ -258,6 +257,8 @@ async def node(settings: Settings) -> AsyncIterator[ReadyInfo]:
         streams = await stack.enter_async_context(Streams(invocations, settings.lambda_))
         queue = AsyncQueue()
         targets = Targets()
+        inner = Calls()
+        mappings = Mappings(store, {"sqs": SqsSource(inner, ids)})
         lambda_ = LambdaService(
             store=store,
             artifacts=artifacts,
@@ -270,6 +271,7 @@ async def node(settings: Settings) -> AsyncIterator[ReadyInfo]:
             isolations=drivers,
             snapshots=environments.snapshots,
             targets=targets,
+            mappings=mappings,
             runtimes=catalog,
             clock=clock,
             ids=ids,
@@ -292,8 +294,13 @@ async def node(settings: Settings) -> AsyncIterator[ReadyInfo]:
         await stack.enter_async_context(deliveries)
         queue.bind(deliveries)
 
-        administrators = BootstrapRoute(iam.make_administrator, secret, settings.node.default_account, clock)
-        own = NodeRoutes(partial(_health, began, drivers, environments), lambda_.links, blobs, clock, administrators)
+        own = NodeRoutes(
+            partial(_health, began, drivers, environments),
+            lambda_.links,
+            blobs,
+            clock,
+            BootstrapRoute(iam.make_administrator, secret, settings.node.default_account, clock),
+        )
         sqs = await stack.enter_async_context(SqsService(store, clock, ids, settings.sqs, secret))
         authorizer = _authorizer(store, iam.identities, lambda_) if is_guarded else None
         if roles is not None and authorizer is not None:
@@ -302,6 +309,8 @@ async def node(settings: Settings) -> AsyncIterator[ReadyInfo]:
         doors = await _doors(settings, iam, sessions, authorizer, clock)
         calls = Calls([lambda_, logs, iam, sqs, cloudwatch, sts], doors.guard)
         calls.register(await stack.enter_async_context(ApplicationAutoScalingService(store, clock, ids, calls)))
+        inner.register(lambda_, sqs)
+        await stack.enter_async_context(mappings)
         urls = FunctionUrlApi(lambda_.url_invocations, doors.urls, clock, ids, settings.lambda_.url_domain)
         api.attach(Pipeline(calls, InvokeRoute(lambda_.invoke_api), own, urls, doors.gate, ids, settings.node))
         url = await api.listen(listener)
@@ -350,6 +359,19 @@ def _health(began: float, drivers: Drivers, environments: Environments) -> dict[
         "environments": environments.count(),
         "standbys": environments.standbys.counts(),
     }
+
+
+@contextlib.asynccontextmanager
+async def _isolation(settings: Settings, run_dir: Path) -> AsyncIterator[Drivers]:
+    """What makes sandboxes, for the time of the block."""
+    driver = await pick_driver(settings.sandbox, run_dir)
+    await driver.start()
+    drivers = Drivers(driver, _beside(driver, run_dir), settings.sandbox.isolation_by_account)
+    try:
+        await drivers.start()
+        yield drivers
+    finally:
+        await drivers.close()
 
 
 def _bind(settings: Settings) -> socket.socket:

@@ -17,10 +17,12 @@ from functory.core.admission.permits import Admission
 from functory.core.artifacts.artifacts import Artifacts
 from functory.core.artifacts.image_source import ImageSource
 from functory.core.artifacts.images import Images
-from functory.core.calls import CallContext
+from functory.core.calls import CallContext, Calls
 from functory.core.environments.file_systems import FileSystems
 from functory.core.functions.model import FunctionVersion
 from functory.core.invocations.streams import Streams
+from functory.core.mappings.controller import Mappings
+from functory.core.mappings.sources.sqs import SqsSource
 from functory.core.targets.registry import Targets
 from functory.kernel.ids import SeededIds
 from functory.kernel.settings import ImageSettings, LambdaSettings
@@ -70,10 +72,12 @@ class House:
         source = ImageSource(ImageSettings(folders=(str(folder.parent / "layouts"),)))
         self.images = Images(folder, source, "x86_64", is_supported=True)
         self.targets = Targets()
+        self.queues = SqsSource(Calls(), SeededIds())
         self.service: LambdaService = self._service(Artifacts(self.blobs, folder))
 
     def _service(self, artifacts: Artifacts, pending_wait_s: float = 5.0) -> LambdaService:
         self.targets = Targets()
+        self.mappings = Mappings(self.store, {"sqs": self.queues})
         return LambdaService(
             store=self.store,
             artifacts=artifacts,
@@ -87,6 +91,7 @@ class House:
             snapshots=self.snapshots,
             targets=self.targets,
             file_systems=FileSystems({ACCESS_POINT: Mount(self.folder, "/mnt/x")}),
+            mappings=self.mappings,
             runtimes=self.runtimes,
             clock=self.clock,
             ids=self.ids,

@@ -84,11 +84,12 @@ class Calls:
         self._services = {service.name: service for service in services}
         self._guard = guard
 
-    def register(self, service: Service) -> None:
-        """Add a service; its name must be new."""
-        if service.name in self._services:
-            raise ValueError(f"service {service.name} is registered twice")
-        self._services[service.name] = service
+    def register(self, *services: Service) -> None:
+        """Add services; their names must be new."""
+        for service in services:
+            if service.name in self._services:
+                raise ValueError(f"service {service.name} is registered twice")
+            self._services[service.name] = service
 
     def names(self) -> list[str]:
         """The names of all services, sorted."""

@@ -9,6 +9,7 @@ from typing import Any
 from functory.core.artifacts.images import Images
 from functory.core.functions.catalogue import Functions
 from functory.core.invocations.port import Invoker
+from functory.core.mappings.controller import Mappings
 from functory.core.targets.registry import Targets
 from functory.kernel.clock import Clock
 from functory.kernel.ids import Ids
@@ -57,6 +58,7 @@ class Room:
         isolations: how functions can be isolated here.
         snapshots: who keeps the snapshots of SnapStart.
         targets: who receives what destinations are sent.
+        mappings: what polls event sources.
         roles: which roles functions may have.
         nudge: there is something to prepare.
     """
@@ -81,6 +83,7 @@ class Room:
     snapshots: Snapshots
     file_systems: FileSystems
     targets: Targets
+    mappings: Mappings
     roles: ExecutionRoles
     nudge: Callable[[], None]
 

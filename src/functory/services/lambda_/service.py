@@ -14,6 +14,7 @@ from functory.core.calls import Operation
 from functory.core.environments.file_systems import FileSystems as MountableFolders
 from functory.core.functions.catalogue import Functions
 from functory.core.invocations.port import Invoker
+from functory.core.mappings.controller import Mappings
 from functory.core.reconcile.job import Job
 from functory.core.targets.registry import Targets
 from functory.kernel.clock import Clock
@@ -29,6 +30,7 @@ from functory.services.lambda_.concurrency import ConcurrencyApi, tell_all
 from functory.services.lambda_.configuration import ConfigurationApi
 from functory.services.lambda_.destination import FunctionDestination
 from functory.services.lambda_.event_invoke import EventInvokeApi
+from functory.services.lambda_.event_source_mappings import EventSourceMappingsApi
 from functory.services.lambda_.functions import FunctionsApi
 from functory.services.lambda_.invoke import PENDING_WAIT_S, InvokeApi
 from functory.services.lambda_.invoke_stream import InvokeStreamApi, StreamingInvoker
@@ -97,6 +99,7 @@ class LambdaService:
         isolations: Isolations,
         snapshots: Snapshots,
         targets: Targets,
+        mappings: Mappings,
         runtimes: RuntimeCatalog,
         clock: Clock,
         ids: Ids,
@@ -171,6 +174,7 @@ class LambdaService:
             snapshots=snapshots,
             file_systems=file_systems or MountableFolders(),
             targets=targets,
+            mappings=mappings,
             roles=roles or AnyRole(),
             nudge=self._prepare.nudge,
         )
@@ -200,6 +204,7 @@ class LambdaService:
 def _table(room: Room, invoke: InvokeApi, invoke_stream: InvokeStreamApi) -> dict[str, Operation]:
     functions, versions, aliases = FunctionsApi(room), VersionsApi(room), AliasesApi(room)
     concurrency, policies, events = ConcurrencyApi(room), PoliciesApi(room), EventInvokeApi(room)
+    mappings = EventSourceMappingsApi(room)
     recursion, provisioned, urls = RecursionApi(room), ProvisionedApi(room), UrlsApi(room)
     runtime_management = RuntimeManagementApi(room)
     configuration, tags, layers = ConfigurationApi(room), TagsApi(room), LayersApi(room)
@@ -207,9 +212,11 @@ def _table(room: Room, invoke: InvokeApi, invoke_stream: InvokeStreamApi) -> dic
         "AddLayerVersionPermission": layers.add_layer_version_permission,
         "AddPermission": policies.add_permission,
         "CreateAlias": aliases.create_alias,
+        "CreateEventSourceMapping": mappings.create_event_source_mapping,
         "CreateFunction": functions.create_function,
         "CreateFunctionUrlConfig": urls.create_function_url_config,
         "DeleteAlias": aliases.delete_alias,
+        "DeleteEventSourceMapping": mappings.delete_event_source_mapping,
         "DeleteFunction": functions.delete_function,
         "DeleteFunctionConcurrency": concurrency.delete_function_concurrency,
         "DeleteFunctionEventInvokeConfig": events.delete_function_event_invoke_config,
@@ -219,6 +226,7 @@ def _table(room: Room, invoke: InvokeApi, invoke_stream: InvokeStreamApi) -> dic
         "DeleteResourcePolicy": policies.delete_resource_policy,
         "GetAccountSettings": AccountApi(room).get_account_settings,
         "GetAlias": aliases.get_alias,
+        "GetEventSourceMapping": mappings.get_event_source_mapping,
         "GetFunction": functions.get_function,
         "GetFunctionCodeSigningConfig": functions.get_function_code_signing_config,
         "GetFunctionConcurrency": concurrency.get_function_concurrency,
@@ -237,6 +245,7 @@ def _table(room: Room, invoke: InvokeApi, invoke_stream: InvokeStreamApi) -> dic
         "InvokeAsync": invoke.invoke_async,
         "InvokeWithResponseStream": invoke_stream.invoke_with_response_stream,
         "ListAliases": aliases.list_aliases,
+        "ListEventSourceMappings": mappings.list_event_source_mappings,
         "ListFunctionEventInvokeConfigs": events.list_function_event_invoke_configs,
         "ListFunctionUrlConfigs": urls.list_function_url_configs,
         "ListFunctions": functions.list_functions,
@@ -258,6 +267,7 @@ def _table(room: Room, invoke: InvokeApi, invoke_stream: InvokeStreamApi) -> dic
         "TagResource": tags.tag_resource,
         "UntagResource": tags.untag_resource,
         "UpdateAlias": aliases.update_alias,
+        "UpdateEventSourceMapping": mappings.update_event_source_mapping,
         "UpdateFunctionCode": CodeApi(room).update_function_code,
         "UpdateFunctionConfiguration": configuration.update_function_configuration,
         "UpdateFunctionEventInvokeConfig": events.update_function_event_invoke_config,

@@ -1,4 +1,4 @@
-"""Tags: TagResource, UntagResource, ListTags. Only functions have them here."""
+"""Tags of functions and event source mappings: TagResource, UntagResource, ListTags."""
 
 from __future__ import annotations
 
@@ -12,13 +12,12 @@ from functory.aws.errors import AwsError
 from functory.core.calls import CallContext
 from functory.core.functions.isolation import TAG, asked_for
 from functory.core.functions.names import FunctionRef
-from functory.services.lambda_ import errors, names, rows, rules
+from functory.services.lambda_ import errors, event_source_mappings, names, rows, rules
 from functory.services.lambda_.configuration import key_of
 from functory.services.lambda_.records import FunctionRecord
 from functory.services.lambda_.room import Room
 
 _OTHER_RESOURCES = {
-    "event-source-mapping": "Event source mapping not found: {arn}",
     "capacity-provider": "Capacity provider not found: {arn}",
     "network-connector": "Network connector not found: {arn}",
     "code-signing-config": "The Lambda code signing configuration ARN can not be found.",
@@ -33,21 +32,33 @@ class TagsApi:
 
     async def tag_resource(self, ctx: CallContext, params: dict[str, Any]) -> dict[str, Any]:
         """Add tags, or give them other values."""
+        if uuid := event_source_mappings.uuid_of(params["Resource"]):
+            given = params["Tags"]
+            await event_source_mappings.change_tags(self._room, ctx, uuid, lambda tags: {**tags, **given})
+            return {}
         ref = _resolve(ctx, params["Resource"], "lambda:TagResource")
-        given: dict[str, str] = params["Tags"]
+        given = params["Tags"]
         await check_isolation(self._room, ref.account_id, given)
         await self._change(ref, lambda tags: {**tags, **given})
         return {}
 
     async def untag_resource(self, ctx: CallContext, params: dict[str, Any]) -> dict[str, Any]:
         """Remove tags; absent ones are no error."""
-        ref = _resolve(ctx, params["Resource"], "lambda:UntagResource")
         gone = set(params["TagKeys"])
-        await self._change(ref, lambda tags: {key: value for key, value in tags.items() if key not in gone})
+
+        def change(tags: Mapping[str, str]) -> dict[str, str]:
+            return {key: value for key, value in tags.items() if key not in gone}
+
+        if uuid := event_source_mappings.uuid_of(params["Resource"]):
+            await event_source_mappings.change_tags(self._room, ctx, uuid, change)
+            return {}
+        await self._change(_resolve(ctx, params["Resource"], "lambda:UntagResource"), change)
         return {}
 
     async def list_tags(self, ctx: CallContext, params: dict[str, Any]) -> dict[str, Any]:
-        """A function's tags."""
+        """All of a resource."""
+        if uuid := event_source_mappings.uuid_of(params["Resource"]):
+            return {"Tags": await event_source_mappings.tags_of(self._room, ctx, uuid)}
         ref = _resolve(ctx, params["Resource"], "lambda:ListTags")
         function = await self._room.store.read(lambda conn: _need(conn, ref))
         return {"Tags": function.tags}
