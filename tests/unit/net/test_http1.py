@@ -231,3 +231,30 @@ def test_a_client_that_leaves_is_noticed() -> None:
         await server.close(grace_s=0)
 
     asyncio.run(run())
+
+
+def test_a_dropped_listener_resets_its_connections_and_no_others() -> None:
+    async def run() -> None:
+        waiting: list[Exchange] = []
+        server = Http1Server(lambda request: LIMIT)
+        one, other = (socket.create_server(("127.0.0.1", 0)) for _ in range(2))
+        dropped = await server.serve(one, waiting.append)
+        await server.serve(other, echo)
+        request = b"GET /?q HTTP/1.1\r\nHost: x\r\n\r\n"
+        reader, writer = await asyncio.open_connection(*one.getsockname())
+        stays, its_writer = await asyncio.open_connection(*other.getsockname())
+        writer.write(request)
+        async with asyncio.timeout(10):
+            while not waiting:
+                await asyncio.sleep(0.001)
+            server.drop(dropped)
+            with pytest.raises(ConnectionResetError):
+                await reader.read()
+            assert waiting[0].is_gone
+            its_writer.write(request)
+            assert (await stays.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200")
+        writer.close()
+        its_writer.close()
+        await server.close(grace_s=0)
+
+    asyncio.run(run())

@@ -140,9 +140,12 @@ class SnapshotStore:
         """Remove what `begin` began."""
         await self._in_thread(_remove, kept.folder)
 
-    async def discard(self, version: FunctionVersion) -> None:
-        """Remove the snapshot of a version, if there is one."""
-        await self._remove(_key(version))
+    async def discard(self, version: FunctionVersion, kept: Kept) -> None:
+        """Remove the snapshot of a version, unless another was made since ``kept`` was found."""
+        key = _key(version)
+        manifest = self._known.get(key)
+        if manifest is not None and manifest.token == kept.token:
+            await self._remove(key)
 
     async def remove(self, account_id: str, region: str, name: str, version: str | None) -> None:
         """Remove the snapshots of a function, or of one version of it."""

@@ -139,7 +139,7 @@ class Snapshots:
                 return await begin(kept)
             except SandboxError as error:
                 _log.warning("snapshot_unusable", function=version.arn, version=version.version, reason=str(error))
-                await self._store.discard(version)
+                await self._store.discard(version, kept)
             return await begin(await self.ready(version))
         except SnapshotFailed as failure:
             text = f"Lambda couldn't regenerate the snapshot of the function: {failure.reason}"
@@ -164,7 +164,7 @@ class Snapshots:
         except SnapshotFailed as failure:
             return failure
         except OSError as error:
-            return SnapshotFailed("InternalError", f"The snapshot could not be written: {error.strerror}")
+            return SnapshotFailed("InternalError", f"The snapshot could not be made: {error.strerror or error}")
         finally:
             self._memory.release(version.memory_mib)
 
@@ -180,6 +180,8 @@ class Snapshots:
             )
         except StartRefused as error:
             raise SnapshotFailed(_refused_code(error.error_type), str(error)) from error
+        except AwsError as error:
+            raise SnapshotFailed("InsufficientRolePermissions", error.message) from error
         except SandboxError as error:
             raise SnapshotFailed("InternalError", str(error)) from error
         try:

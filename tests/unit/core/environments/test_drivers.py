@@ -100,3 +100,48 @@ def test_what_this_machine_lacks_is_refused_and_nothing_weaker_is_given(own: str
 def test_an_account_that_cannot_be_served_stops_the_start() -> None:
     with pytest.raises(SandboxError, match=r"sandbox.account_isolation 000000000000=gvisor: runsc is not installed"):
         asyncio.run(Drivers(driver("container"), Machine().beside, {ACCOUNT: "gvisor"}).start())
+
+
+def keeping(made: FakeDriver) -> FakeDriver:
+    """A driver that keeps sandboxes."""
+    made.capabilities = dataclasses.replace(made.capabilities, snapshots=True)
+    return made
+
+
+def test_a_function_with_a_snapshot_gets_gvisor_where_its_own_driver_keeps_nothing() -> None:
+    async def main() -> None:
+        gvisor = keeping(driver("gvisor"))
+
+        async def beside(isolation: str) -> SandboxDriver:
+            assert isolation == "gvisor"
+            return gvisor
+
+        drivers = Drivers(driver("container"), beside)
+        assert await drivers.snapshot_refusal() == ""
+        assert await drivers.keeper_of(version()) is gvisor
+        assert await drivers.keeper_of(version(isolation="gvisor")) is gvisor
+        assert await drivers.driver_of(version()) is drivers.default
+
+    asyncio.run(main())
+
+
+def test_a_driver_that_keeps_sandboxes_is_used_itself() -> None:
+    async def main() -> None:
+        machine, own = Machine(), keeping(driver("gvisor"))
+        drivers = Drivers(own, machine.beside)
+        assert await drivers.keeper_of(version()) is own
+        assert await drivers.snapshot_refusal() == ""
+
+    asyncio.run(main())
+
+
+def test_a_machine_that_keeps_none_says_why() -> None:
+    async def main() -> None:
+        without = Drivers(driver("container"), Machine().beside)
+        assert await without.snapshot_refusal() == "runsc is not installed"
+        with pytest.raises(SandboxError, match="runsc is not installed"):
+            await without.keeper_of(version())
+        cannot = Drivers(driver("container"), Machine("gvisor").beside)
+        assert (await cannot.snapshot_refusal()).startswith("gVisor keeps no sandboxes here")
+
+    asyncio.run(main())

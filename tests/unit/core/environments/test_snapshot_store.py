@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import stat
 from pathlib import Path
 
@@ -69,5 +70,18 @@ def test_what_was_not_finished_is_not_there(tmp_path: Path) -> None:
         assert list(again.folder.iterdir()) == []
         await store.give_up(again)
         assert list(tmp_path.iterdir()) == []
+
+    asyncio.run(run())
+
+
+def test_only_the_snapshot_that_did_not_work_is_discarded(tmp_path: Path) -> None:
+    store = SnapshotStore(tmp_path)
+    old = _make(store)
+
+    async def run() -> None:
+        await store.discard(version("f"), dataclasses.replace(old, token="of an older one"))
+        assert await store.find(version("f")) == old
+        await store.discard(version("f"), old)
+        assert await store.find(version("f")) is None
 
     asyncio.run(run())

@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 
 from functory.aws.errors import AwsError
+from functory.core.environments.variables import Credentials
 from functory.core.functions.model import FunctionVersion
 from functory.core.invocations.outcome import OutcomeKind
 from functory.kernel.settings import EnvironmentSettings
 from functory.sandbox.port import Exit
-from tests.support.engine import Engine, FakeRuntime, Script, engine, version
+from tests.support.engine import Engine, FakeCredentials, FakeRuntime, Script, engine, version
 from tests.support.virtual_time import run_virtual
 
 KEY = ("000000000000", "us-east-1", "f")
@@ -127,6 +128,18 @@ def test_a_failed_init_is_the_reason_of_the_version(tmp_path: Path, script: Scri
         assert refused.value.code == "SnapStartRegenerationFailureException"
 
     _run(tmp_path, failing if isinstance(script, str) else script, work)
+
+
+def test_a_role_that_cannot_be_assumed_fails_the_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def refuse(_: FakeCredentials, version: FunctionVersion) -> Credentials:
+        raise AwsError("InvalidParameterValueException", f"The role of {version.name} cannot be assumed by Lambda.")
+
+    async def work(subject: Engine) -> None:
+        verdict = await subject.environments.snapshots.publish(snap_start())
+        assert verdict == ("InsufficientRolePermissions", "The role of f cannot be assumed by Lambda.")
+
+    monkeypatch.setattr(FakeCredentials, "credentials", refuse)
+    _run(tmp_path, function(), work)
 
 
 def test_the_time_of_a_long_function_is_the_time_of_its_init(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 from functory.aws.errors import AwsError
 from functory.core.artifacts.artifacts import Artifacts
 from functory.services.lambda_.sweep import Sweeper
-from tests.support.lambda_service import ACCOUNT, REGION, House
+from tests.support.lambda_service import ACCESS_POINT, ACCOUNT, REGION, House
 
 ON = {"ApplyOn": "PublishedVersions"}
 NOT_HERE = "SnapStart is not supported on this node: nothing keeps sandboxes"
@@ -95,6 +95,10 @@ def test_a_node_that_was_stopped_while_it_made_one_makes_it_again(tmp_path: Path
         (
             {"TenancyConfig": {"TenantIsolationMode": "PER_TENANT"}},
             "SnapStart is not supported for functions with tenant isolation.",
+        ),
+        (
+            {"FileSystemConfigs": [{"Arn": ACCESS_POINT, "LocalMountPath": "/mnt/data"}]},
+            "SnapStart is not supported for functions with file systems.",
         ),
         ({"EphemeralStorage": {"Size": 513}}, "SnapStart enabled functions support an EphemeralStorage of at most 512 MB."),
     ],
