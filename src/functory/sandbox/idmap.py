@@ -62,12 +62,11 @@ def attach(mount: Mount, first_id: int, target: Path) -> None:
 def _map(owner: int, own: int, first_id: int) -> str:
     """The lines of a map: the folder's owner is the sandbox's user; of root's folder it is ``own`` on the disk, too.
 
-    Root must be named then, or nothing could be made in its folder; it is the range's id 0, which no process has. Without a
-    range (`first_id` 0) it is the runtime's file server, which makes files as root and gives them to the user at once.
+    Root is named as well, or nothing could be made in a folder of root's (also one below the folder of somebody else); it is
+    the range's id 0, which no process has. Without a range (`first_id` 0) it is the runtime's file server, which makes files
+    as root and gives them to the user at once.
     """
-    if owner:
-        return f"{owner} {first_id + own} 1\n" + ("" if first_id else "0 0 1\n")
-    return f"0 {first_id} 1\n{own} {first_id + own} 1\n"
+    return f"0 {first_id} 1\n{owner or own} {first_id + own} 1\n"
 
 
 def _user_namespace(uid_map: str, gid_map: str) -> int:

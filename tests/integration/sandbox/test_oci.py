@@ -186,6 +186,21 @@ def test_a_folder_of_root_is_never_written_to_as_root(run: Callable[[Work], None
     run(work)
 
 
+def test_an_open_folder_of_root_below_somebody_elses_can_be_written_to(run: Callable[[Work], None], tmp_path: Path) -> None:
+    async def work(driver: SandboxDriver) -> None:
+        folder = tmp_path / "data"
+        (folder / "open").mkdir(parents=True)
+        (folder / "open").chmod(0o777)
+        (folder / "shut").mkdir(mode=0o755)
+        os.chown(folder, 1234, 2345)
+        script = "echo data > /mnt/data/open/new; touch /mnt/data/shut/new 2>&1"
+        _, text = await run_script(driver, script, Mount(folder, "/mnt/data", read_only=False))
+        assert "Permission denied" in text
+        assert (folder / "open" / "new").stat().st_uid == 1234
+
+    run(work)
+
+
 def test_many_sandboxes_start_at_once_and_leave_nothing(run: Callable[[Work], None], run_dir: Path) -> None:
     async def work(driver: SandboxDriver) -> None:
         before = traces(run_dir)
