@@ -7,7 +7,7 @@ however many metrics there are. Gauges (how many run at once) are noted when an 
 that what runs for an hour shows in each of its minutes.
 
 A crash loses the minute that was being counted, nothing else. A sink that refuses is offered the same again, for
-`KEPT_MINUTES`.
+up to `KEPT_BATCHES` pieces.
 """
 
 from __future__ import annotations
@@ -31,7 +31,9 @@ from functory.store.port import StoreError
 
 NAMESPACE = "AWS/Lambda"
 PERIOD_S = 60
-KEPT_MINUTES = 60
+BATCH = 500
+"""Samples that are kept in one piece: short enough that nobody waits for the store because of it."""
+KEPT_BATCHES = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +115,7 @@ class Metering:
         self._minute = self._now_minute()
         self._counters: dict[CounterKey, Counter] = {}
         self._values: Values = {}
-        self._pending: deque[list[Sample]] = deque(maxlen=KEPT_MINUTES)
+        self._pending: deque[list[Sample]] = deque(maxlen=KEPT_BATCHES)
         self.levels: list[Levels] = []
         """Asked once a minute how much of what runs."""
 
@@ -198,10 +200,10 @@ class Metering:
             Sample(account_id, region, metric, dimensions, unit, at, distribution)
             for (account_id, region, metric, dimensions, unit), distribution in values.items()
         ]
-        if samples:
-            if len(self._pending) == KEPT_MINUTES:
+        for begin in range(0, len(samples), BATCH):
+            if len(self._pending) == KEPT_BATCHES:
                 self._log.error("metrics_dropped", minute=self._pending[0][0].at)
-            self._pending.append(samples)
+            self._pending.append(samples[begin : begin + BATCH])
 
     async def _give_away(self) -> None:
         while self._pending:

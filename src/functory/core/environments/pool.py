@@ -34,7 +34,7 @@ from functory.core.admission.rates import SCALING_INTERVAL_S, TokenBucket
 from functory.core.environments.environment import Environment
 from functory.core.environments.failed_starts import failed_init, refused_start
 from functory.core.environments.memory import MemoryBudget
-from functory.core.environments.provisioned import Provisioned
+from functory.core.environments.provisioned import Provisioned, Starts
 from functory.core.environments.restoration import RESTORE_S
 from functory.core.environments.scaling import PATIENCE_S, Demand, starts_needed
 from functory.core.environments.shutdown import EXTERNAL_S
@@ -140,7 +140,8 @@ class Environments:
         self._log = log.get("core.environments")
         self._pools: dict[FunctionKey, dict[_PoolKey, _Pool]] = {}
         self._scaling: WeakValueDictionary[tuple[str, str, str], TokenBucket] = WeakValueDictionary()
-        self._start_slots = asyncio.Semaphore(settings.parallel_starts or 2 * (os.cpu_count() or 1))
+        parallel = settings.parallel_starts or 2 * (os.cpu_count() or 1)
+        self._start_slots = asyncio.Semaphore(parallel)
         self._memory = MemoryBudget(
             settings.max_memory_mib or int(_machine_memory_mib() * MEMORY_SHARE),
             neighbours.meter,
@@ -165,9 +166,8 @@ class Environments:
             self._reserve,
             neighbours.ids,
         )
-        self.provisioned = Provisioned(
-            self._starter, self._tasks, self._start_slots, self._memory, self._reserve, partial(self._spawn_disposal, None)
-        )
+        starts = Starts(self._starter, self._tasks, self._start_slots, asyncio.Semaphore(max(1, parallel // 2)))
+        self.provisioned = Provisioned(starts, self._memory, self._reserve, partial(self._spawn_disposal, None))
         self._sweep: asyncio.TimerHandle | None = None
         self._disposals: set[asyncio.Task[None]] = set()
         self._calls = 0

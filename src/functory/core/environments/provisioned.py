@@ -86,6 +86,23 @@ class Provisioning:
     generation: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Starts:
+    """What starting needs; shared with the pool.
+
+    Attributes:
+        starter: makes environments.
+        tasks: owns the starts.
+        slots: how many may start at once on this node.
+        share: how many of these may be provisioned ones, so that many of them do not hold up somebody who waits.
+    """
+
+    starter: Starter
+    tasks: TaskScope
+    slots: asyncio.Semaphore
+    share: asyncio.Semaphore
+
+
 class Target:
     """The environments of one version; only `Provisioned` changes it."""
 
@@ -128,9 +145,7 @@ class Provisioned:
     """See the module. Belongs to `pool.Environments`, with which it shares memory, start slots and the end.
 
     Args:
-        starter: makes environments.
-        tasks: owns the starts.
-        slots: how many may start at once.
+        starts: how environments are started.
         memory: of the node.
         reserve: takes memory, ending idle environments on demand where it must; False when there is none.
         dispose: removes an environment that is out of use.
@@ -138,16 +153,12 @@ class Provisioned:
 
     def __init__(
         self,
-        starter: Starter,
-        tasks: TaskScope,
-        slots: asyncio.Semaphore,
+        starts: Starts,
         memory: MemoryBudget,
         reserve: Callable[[int], bool],
         dispose: Callable[[Environment], None],
     ) -> None:
-        self._starter = starter
-        self._tasks = tasks
-        self._slots = slots
+        self._starts = starts
         self._memory = memory
         self._reserve = reserve
         self._dispose = dispose
@@ -301,7 +312,7 @@ class Provisioned:
             return
         target.starting += missing
         for _ in range(missing):
-            self._tasks.spawn(self._start(target), f"provision {target.version.name}")
+            self._starts.tasks.spawn(self._start(target), f"provision {target.version.name}")
 
     def _reserve_all(self, memory_mib: int, count: int) -> bool:
         """Memory for all of them, or none taken."""
@@ -324,7 +335,7 @@ class Provisioned:
             if environment is None:
                 return
             limit_s = min(max(INIT_TIMEOUT_S, float(target.version.timeout_s)), float(TIMEOUT_S_MAX))
-            failure = await self._starter.initialize(environment, "init", limit_s)
+            failure = await self._starts.starter.initialize(environment, "init", limit_s)
             environment.leave_init_out()
         finally:
             target.starting -= 1
@@ -341,11 +352,11 @@ class Provisioned:
     async def _launch(self, target: Target) -> Environment | None:
         """An environment in its init; None when none is wanted any more or none could be started."""
         try:
-            async with self._slots:
+            async with self._starts.share, self._starts.slots:
                 if target.is_dropped or len(target.ready) + target.starting > target.wanted:
                     self._release(target.version)
                     return None
-                return await self._starter.launch(
+                return await self._starts.starter.launch(
                     target.version,
                     initialization_type=PROVISIONED,
                     on_idle=lambda environment: self.give_back(target, environment),
@@ -403,7 +414,7 @@ class Provisioned:
         if not was_ready:
             return  # its init failed: told to whoever waits for that
         self._tell(target)
-        if has_served:
+        if has_served or environment.is_stale:
             self._fit(target)
         elif len(target.ready) < target.wanted:
             target.setbacks += 1
