@@ -41,7 +41,7 @@ def main() -> None:
     parser.add_argument("--calls", type=int, default=15)
     parser.add_argument("--driver", default="oci")
     arguments = parser.parse_args()
-    ready = [name for name in ready_runtimes() if name.startswith("java") and not name.startswith(("java8", "java11"))]
+    ready = [name for name in ready_runtimes() if name.startswith("java") and not name.startswith("java8")]
     names = arguments.runtimes.split(",") if arguments.runtimes else ready
     os.environ["FUNCTORY_ENVIRONMENTS_STANDBY_MAX"] = "0"
     print(f"| runtime | {' | '.join(MODES)} | ratio of the first to the last |\n|{' --- |' * (len(MODES) + 2)}", flush=True)

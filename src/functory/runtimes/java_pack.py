@@ -6,8 +6,9 @@ out of its jar once, here, so that no environment has to unpack it.
 **The archive** (class-data sharing) saves the virtual machine from parsing the client's classes at every start. It is
 recorded by running the client once against a Runtime API that hands out one event and then ends. A virtual machine accepts
 an archive only when interpreter and class path are those it was recorded with, path by path, so the recording happens in a
-mount namespace where both lie where functions see them. Where that is not possible (not root, no ``unshare``, a Java
-before 17), or when the interpreter changed since, Java starts without it, a tenth of a second slower.
+mount namespace where both lie where functions see them. From Java 17 on a virtual machine writes it on its way out; an
+earlier one writes a list of classes, of which a second one makes the archive. Where that is not possible (not root, no
+``unshare``, Java 8), or when the interpreter changed since, Java starts without it, some tenths of a second slower.
 """
 
 from __future__ import annotations
@@ -30,10 +31,14 @@ _PLUGIN = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependenc
 _MAVEN_TIMEOUT_S = 600
 _ARCHIVE_TIMEOUT_S = 60
 _ROUND_S = 0.1
-_ARCHIVE_FROM = 17
+_ARCHIVE_FROM = 11
+_AT_EXIT_FROM = 17
 _NATIVE = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "aarch_64", "arm64": "aarch_64"}
 _HANDLER = "java.util.Collections::unmodifiableMap"
 """A function every Java has: it takes the event as an object and answers with it, through the client's JSON code."""
+
+_ARCHIVE = "/var/runtime/lib/runtime.jsa"
+_CLASSES = "/var/runtime/lib/classes.lst"
 
 _AT_THEIR_PLACES = """
 set -e
@@ -127,36 +132,49 @@ def _record(definition: Definition, interpreter: Interpreter, work: Path) -> str
     tool = shutil.which("unshare")
     if tool is None or interpreter.prefix is None:
         return "the tool unshare is not installed"
-    archive = work / "lib/runtime.jsa"
+    archive, classes = work / "lib/runtime.jsa", work / "lib/classes.lst"
     argv = [tool, "--mount", "sh", "-c", _AT_THEIR_PLACES, "sh", str(interpreter.prefix)]
-    with _OneEvent() as api, packs.staging(work.parent) as var, (work.parent / f"{work.name}.log").open("w+b") as output:
-        Path(output.name).unlink()
+    with packs.staging(work.parent) as var:
         argv += [str(var), "/var/runtime/bootstrap", "/var/lang/bin/java", "/opt", "open-modules", "first-tier"]
+        if int(definition.version) >= _AT_EXIT_FROM:
+            words = _run_client(argv, work, f"-XX:ArchiveClassesAtExit={_ARCHIVE}")
+        else:
+            words = _run_client(argv, work, f"-Xshare:off -XX:DumpLoadedClassList={_CLASSES}")
+            words += _run_client(
+                argv, work, f"-Xshare:dump -XX:SharedClassListFile={_CLASSES} -XX:SharedArchiveFile={_ARCHIVE}"
+            )
+            classes.unlink(missing_ok=True)
+    return "" if archive.is_file() else (words or ["the recording gave no reason"])[-1]
+
+
+def _run_client(argv: list[str], work: Path, options: str) -> list[str]:
+    """Start the client with ``options``, give it one event, end it; the lines it printed."""
+    with _OneEvent() as api, (work.parent / f"{work.name}.log").open("w+b") as output:
+        Path(output.name).unlink()
         client = subprocess.Popen(  # noqa: S603  fixed command
-            argv, cwd=work, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=_environ(api.address)
+            argv, cwd=work, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=_environ(api.address, options)
         )
         try:
             api.wait_for_answer(client)
             client.terminate()  # a virtual machine writes the archive on its way out
             client.wait(_ARCHIVE_TIMEOUT_S)
         except subprocess.TimeoutExpired:
-            return "the recording took too long"
+            return ["the recording took too long"]
         finally:
             client.kill()
             client.wait()
         output.seek(0)
-        words = output.read().decode(errors="replace").strip().splitlines()
-    return "" if archive.is_file() else (words or ["the recording gave no reason"])[-1]
+        return output.read().decode(errors="replace").strip().splitlines()
 
 
-def _environ(address: str) -> dict[str, str]:
+def _environ(address: str, options: str) -> dict[str, str]:
     return {
         "PATH": "/usr/local/bin:/usr/bin:/bin",
         "LANG": "en_US.UTF-8",
         "LAMBDA_RUNTIME_DIR": "/var/runtime",
         "LAMBDA_TASK_ROOT": "/var/task",
         "_HANDLER": _HANDLER,
-        "JAVA_TOOL_OPTIONS": "-XX:ArchiveClassesAtExit=/var/runtime/lib/runtime.jsa -Xmx256m -XX:-UsePerfData",
+        "JAVA_TOOL_OPTIONS": f"{options} -Xmx256m -XX:-UsePerfData",
         "AWS_LAMBDA_RUNTIME_API": address,
         "AWS_LAMBDA_FUNCTION_NAME": "install",
         "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",

@@ -66,6 +66,24 @@ def test_it_was_loaded_ahead(pair: Pair, runtime: str) -> None:
     assert seen(pair, runtime, code) == ["/var/runtime/noop.js", "/var/task/app.js"]
 
 
+def test_an_es_module_and_require_share_it(pair: Pair, runtime: str) -> None:
+    code = f"""
+import {{ S3Client, ListBucketsCommand }} from '{CLIENT}';
+import {{ DynamoDBDocumentClient }} from '@aws-sdk/lib-dynamodb';
+import {{ createRequire }} from 'node:module';
+import {{ readFileSync }} from 'node:fs';
+const require = createRequire(import.meta.url);
+const waited = readFileSync('/proc/self/mountinfo', 'utf8').includes('/late/sb-');
+const client = new S3Client({{ region: 'us-east-1' }});
+const required = require('{CLIENT}');
+const isOne = required.S3Client === S3Client && new ListBucketsCommand({{}}) instanceof required.$Command;
+export const handler = async () => [waited, [isOne, typeof DynamoDBDocumentClient.from, typeof client.send]];
+"""
+    first, second = (function.invoke().json for function in pair.deploy({"app.mjs": code}, runtime, MemorySize=256))
+    assert first == [True, [True, "function", "function"]]
+    assert second == [False, [True, "function", "function"]]
+
+
 def test_nothing_of_it_shows_before_it_is_asked_for(pair: Pair, runtime: str) -> None:
     code = """
 const files = Object.keys(require.cache).filter((file) => file.includes('node_modules'));
