@@ -58,6 +58,7 @@ from functory.edges.aws_api.pipeline import Pipeline
 from functory.edges.aws_api.server import AwsApi
 from functory.edges.function_url.access import IamAccess, OpenAccess, UrlAccess
 from functory.edges.function_url.api import FunctionUrlApi
+from functory.edges.function_url.metrics import UrlMetrics
 from functory.edges.runtime_api.api import RuntimeApi
 from functory.kernel import log
 from functory.kernel.clock import Clock, SystemClock
@@ -311,7 +312,9 @@ async def node(settings: Settings) -> AsyncIterator[ReadyInfo]:
         calls.register(await stack.enter_async_context(ApplicationAutoScalingService(store, clock, ids, calls)))
         inner.register(lambda_, sqs)
         await stack.enter_async_context(mappings)
-        urls = FunctionUrlApi(lambda_.url_invocations, doors.urls, clock, ids, settings.lambda_.url_domain)
+        urls = FunctionUrlApi(
+            lambda_.url_invocations, doors.urls, UrlMetrics(metering), clock, ids, settings.lambda_.url_domain
+        )
         api.attach(Pipeline(calls, InvokeRoute(lambda_.invoke_api), own, urls, doors.gate, ids, settings.node))
         url = await api.listen(listener)
         stack.push_async_callback(api.stop_listening, GRACE_S)

@@ -53,6 +53,13 @@ class UrlFunctions(Protocol):
         """Run the function; returns when it begins to answer, or has ended; raises AwsError when nothing ran."""
 
 
+class UrlMeter(Protocol):
+    """Who counts; see `functory.edges.function_url.metrics.UrlMetrics`."""
+
+    def answered(self, url: FunctionUrl, status: int, latency_ms: float) -> None:
+        """Note one answer."""
+
+
 class FunctionUrlApi:
     """See the module.
 
@@ -60,9 +67,12 @@ class FunctionUrlApi:
         domain: ends the host name that functions see when they were called by a path.
     """
 
-    def __init__(self, functions: UrlFunctions, access: UrlAccess, clock: Clock, ids: Ids, domain: str) -> None:
+    def __init__(
+        self, functions: UrlFunctions, access: UrlAccess, meter: UrlMeter, clock: Clock, ids: Ids, domain: str
+    ) -> None:
         self._functions = functions
         self._access = access
+        self._meter = meter
         self._clock = clock
         self._ids = ids
         self._domain = domain
@@ -74,6 +84,7 @@ class FunctionUrlApi:
         Args:
             oversize: the body was longer than AWS allows and is not there.
         """
+        began = self._clock.monotonic_s()
         request_id = self._ids.uuid()
         trace_id = request.headers.get("x-amzn-trace-id") or new_trace_id(self._clock.epoch_s(), self._ids)
         address = address_of(request)
@@ -89,6 +100,7 @@ class FunctionUrlApi:
             domain = address.domain or f"{url.domain_start}.{self._domain}"
             found = await self._guarded(url, request, address.path, domain, (request_id, trace_id), oversize=oversize)
             found.headers.extend(cors.headers_for(url.cors, request))
+        self._meter.answered(url, found.status, (self._clock.monotonic_s() - began) * 1000)
         return _named(found, request_id, trace_id)
 
     async def _guarded(

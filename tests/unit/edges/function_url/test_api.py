@@ -38,6 +38,11 @@ class Functions:
         self.error = error
         self.events: list[dict] = []
         self.streams: ResponseStream | None = None
+        self.answers: list[int] = []
+
+    def answered(self, url: FunctionUrl, status: int, latency_ms: float) -> None:
+        assert (url, latency_ms >= 0) == (self.url, True)
+        self.answers.append(status)
 
     async def find(self, url_id: str) -> FunctionUrl | None:
         return self.url if url_id == ID else None
@@ -81,7 +86,7 @@ def url(**members: object) -> FunctionUrl:
 
 def ask(functions: Functions, method: str = "GET", *, oversize: bool = False, **headers: str) -> HttpResponse:
     given = {"host": f"{ID}.lambda-url.eu-west-1.localhost:4566", **{k.replace("_", "-"): v for k, v in headers.items()}}
-    api = FunctionUrlApi(functions, OpenAccess("000000000000"), SystemClock(), SeededIds(1), "localhost")
+    api = FunctionUrlApi(functions, OpenAccess("000000000000"), functions, SystemClock(), SeededIds(1), "localhost")
     return asyncio.run(api.answer(HttpRequest(method, "/p", "", given), oversize=oversize))
 
 
@@ -103,14 +108,16 @@ def test_a_request_becomes_an_event_and_the_answer_a_response() -> None:
 
 
 def test_an_unknown_url_is_forbidden() -> None:
-    answer = ask(Functions(None))
-    assert (answer.status, answer.body) == (403, FORBIDDEN)
+    functions = Functions(None)
+    answer = ask(functions)
+    assert (answer.status, answer.body, functions.answers) == (403, FORBIDDEN, [])
 
 
 def test_a_failed_function_and_a_bad_answer_are_bad_gateways() -> None:
     for functions in (Functions(url(), b"{}", error="Unhandled"), Functions(url(), b'{"statusCode":1}')):
         answer = ask(functions)
         assert (answer.status, answer.body) == (502, b"Internal Server Error")
+        assert functions.answers == [502]
 
 
 @pytest.mark.parametrize(
