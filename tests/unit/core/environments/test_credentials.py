@@ -76,15 +76,29 @@ def test_a_provisioned_environment_with_old_credentials_is_replaced_before_anybo
     run_virtual(run())
 
 
+REFUSAL = AwsError("AccessDeniedException", "The role defined for the function cannot be assumed by Lambda.", status=403)
+
+
+def test_provisioning_a_function_whose_role_cannot_be_assumed_fails_and_says_so() -> None:
+    async def run() -> None:
+        async with engine(credentials=Ending(refusal=REFUSAL)) as subject:
+            one = version(version="1")
+            key = (one.account_id, one.region, one.name, "1")
+            subject.environments.provisioned.want({key: Wish(one, 1, "1")})
+            async with asyncio.timeout(3600):
+                while "cannot be assumed" not in subject.environments.provisioned.state(key).failure:
+                    await asyncio.sleep(1)
+            assert not subject.driver.live
+
+    run_virtual(run())
+
+
 def test_a_role_that_cannot_be_assumed_is_told_the_caller() -> None:
     async def run() -> None:
-        refusal = AwsError(
-            "AccessDeniedException", "The role defined for the function cannot be assumed by Lambda.", status=403
-        )
-        async with engine(credentials=Ending(refusal=refusal)) as subject:
+        async with engine(credentials=Ending(refusal=REFUSAL)) as subject:
             with pytest.raises(AwsError) as refused:
                 await subject.call(version())
-            assert refused.value is refusal
+            assert refused.value is REFUSAL
             await asyncio.sleep(1)
             assert not subject.driver.live
             assert subject.environments.count() == 0
