@@ -62,7 +62,7 @@ from functory.edges.function_url.metrics import UrlMetrics
 from functory.edges.runtime_api.api import RuntimeApi
 from functory.kernel import log
 from functory.kernel.clock import Clock, SystemClock
-from functory.kernel.errors import FunctoryError
+from functory.kernel.errors import FunctoryError, SettingsError
 from functory.kernel.ids import SystemIds
 from functory.kernel.settings import Settings
 from functory.runtimes.catalog import Catalog
@@ -280,6 +280,7 @@ async def node(settings: Settings) -> AsyncIterator[ReadyInfo]:
             link_secret=secret,
             roles=roles,
             file_systems=file_systems,
+            public_keys=_public_keys(settings),
         )
         await stack.enter_async_context(lambda_)
         target = AsyncDeliveryTarget(lambda_.async_target, targets, clock, settings.deliveries.retry_base_s, roles)
@@ -419,6 +420,24 @@ def _folders(settings: Settings, driver: SandboxDriver) -> tuple[tuple[Mount, ..
     file_systems = parse_file_systems(settings.lambda_.file_systems, [mount.target for mount in mounts])
     _check_writable([*mounts, *file_systems.folders], driver)
     return mounts, file_systems
+
+
+def _public_keys(settings: Settings) -> dict[str, bytes]:
+    """The keys of the signing profiles.
+
+    Raises:
+        SettingsError: one cannot be read.
+    """
+    keys = {}
+    for entry in settings.lambda_.signing_profiles:
+        arn, _, file = entry.partition("=")
+        try:
+            keys[arn] = Path(file).expanduser().read_bytes()
+        except OSError as error:
+            raise SettingsError(f"setting lambda.signing_profiles: {entry!r}: {error.strerror}") from error
+        if not arn.startswith("arn:") or b"BEGIN PUBLIC KEY" not in keys[arn]:
+            raise SettingsError(f"setting lambda.signing_profiles: {entry!r} is not ARN=FILE with a public key in PEM")
+    return keys
 
 
 def _check_writable(mounts: Iterable[Mount], driver: SandboxDriver) -> None:

@@ -151,6 +151,7 @@ class LambdaSettings(_Section, frozen=True):
     function URLs (``<id>.lambda-url.<region>.<url_domain>``); it must lead to this node.
     ``file_systems`` are ``ARN=HOST[:ro]``: the access points that FileSystemConfigs may name, and the folders they stand
     for.
+    ``signing_profiles`` are ``ARN=FILE``: signing profile versions, and the PEM files of their public Ed25519 keys.
     ``xray_daemon``: ``HOST:PORT`` that functions send their trace segments to by UDP (``AWS_XRAY_DAEMON_ADDRESS``), which
     their network must let them reach.
     """
@@ -163,6 +164,7 @@ class LambdaSettings(_Section, frozen=True):
     stream_mib_per_s: float = 2.0
     url_domain: str = "localhost"
     file_systems: tuple[str, ...] = ()
+    signing_profiles: tuple[str, ...] = ()
     xray_daemon: str = ""
 
     def concurrency_of(self, account_id: str, region: str) -> int:

@@ -28,6 +28,7 @@ COMMANDS = {
     "ls": ("functions", "ls", "List functions."),
     "invoke": ("functions", "invoke", "Call a function."),
     "logs": ("logs", "logs", "Print what a function wrote to its log."),
+    "sign": ("sign", "sign", "Sign a deployment package."),
     "iam": ("iam", "iam", "Make the first administrator of an account."),
     "runtimes": ("runtimes", "runtimes", "List the runtimes of this machine, and install them."),
 }

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from functory.core.calls import CallContext
 from functory.core.functions.names import FunctionRef
-from functory.services.lambda_ import errors, images, layers_rules, names, rows, rules
+from functory.services.lambda_ import errors, images, layers_rules, names, rows, rules, signing
 from functory.services.lambda_.configuration import check_idle, key_of, need_latest
 from functory.services.lambda_.packages import check_storage
 from functory.services.lambda_.records import Code, Config, Image, Stamp, VersionRecord
@@ -36,8 +36,18 @@ class CodeApi:
         if params.get("DryRun"):
             return await self._dry_run(ref, params, image=is_image)
         stamp = room.stamp()
+        function = await room.store.read(lambda conn: rows.get_function(conn, key_of(ref)))
+        is_signed = function is not None and function.code_signing_config is not None
+        reading = await room.signatures.read(params.get("ZipFile", b"")) if is_signed else None
         async with images.incoming(room, params, image=is_image) as (code, image):
-            record = await room.commits.commit(key_of(ref), lambda conn: _update(conn, ref, params, code, image, stamp))
+
+            def work(conn: Connection) -> VersionRecord:
+                current = rows.get_function(conn, key_of(ref))
+                if current is not None:
+                    signing.check(conn, current.code_signing_config, reading, ref.arn, stamp.now)
+                return _update(conn, ref, params, code, image, stamp)
+
+            record = await room.commits.commit(key_of(ref), work)
         room.nudge()
         return await room.shown(record, record.version if params.get("Publish") else "")
 

@@ -22,6 +22,7 @@ from functory.services.lambda_ import (
     names,
     rows,
     rules,
+    signing,
     snap_start,
     tenancy,
 )
@@ -200,6 +201,9 @@ class ConfigurationApi:
             images.check_members(params, {}, image=latest.config.image is not None)
             config = layered(conn, ctx, changed_config(latest.config, params, ref.arn, room), params, latest.code)
             snap_start.check(config, room.runtimes)
+            function = rows.get_function(conn, key_of(ref))
+            if function is not None:
+                signing.check_config(function, config)
             record = latest.changed(stamp, config=config)
             rows.touch_packages(conn, [layer.key for layer in latest.config.layers], stamp.now)
             rows.put_version(conn, record)

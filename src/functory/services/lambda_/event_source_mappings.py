@@ -126,11 +126,13 @@ class EventSourceMappingsApi:
         """The timeout of a function that exists.
 
         Raises:
-            AwsError: ResourceNotFoundException.
+            AwsError: there is none, or it has tenants.
         """
         route = await self._room.functions.resolve(ref.account_id, ref.region, ref.name, ref.qualifier or LATEST)
         if route is None:
             raise AwsError("ResourceNotFoundException", f"Function not found: {ref.qualified_arn}")
+        if route.is_tenanted:  # AWS: a source names no tenant
+            raise errors.invalid("An event source mapping is not supported for functions with tenant isolation.")
         facts = route.primary.facts
         return facts.timeout_s if facts is not None else 0
 

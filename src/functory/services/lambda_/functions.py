@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from functory.core.calls import CallContext
 from functory.core.functions.model import LATEST
 from functory.core.functions.names import FunctionRef, is_version_number
-from functory.services.lambda_ import errors, images, names, provisioned_rows, rows, rules, snap_start, view
+from functory.services.lambda_ import errors, images, names, provisioned_rows, rows, rules, signing, snap_start, view
 from functory.services.lambda_.concurrency import view_of
 from functory.services.lambda_.configuration import key_of, layered, need_latest, new_config, with_image
 from functory.services.lambda_.packages import check_storage
@@ -48,6 +48,8 @@ class FunctionsApi:
         rules.check_tags(tags)
         await check_isolation(room, ref.account_id, tags)
         stamp = room.stamp()
+        signing_arn = params.get("CodeSigningConfigArn")
+        reading = await room.signatures.read(params["Code"].get("ZipFile", b"")) if signing_arn else None
         async with images.incoming(room, params["Code"], image=is_image) as (code, image):
             config = with_image(bare, image, params)
             snap_start.check(config, room.runtimes)
@@ -56,8 +58,10 @@ class FunctionsApi:
                 if rows.get_function(conn, key_of(ref)) is not None:
                     raise errors.conflict(f"Function already exist: {ref.name}")
                 check_storage(conn, ref.account_id, ref.region, code)
-                function = FunctionRecord(ref.account_id, ref.region, ref.name, tags)
+                function = FunctionRecord(ref.account_id, ref.region, ref.name, tags, code_signing_config=signing_arn)
                 latest = created(key_of(ref), layered(conn, ctx, config, params, code), code, stamp)
+                signing.check_config(function, latest.config)
+                signing.check(conn, signing_arn, reading, ref.arn, stamp.now)
                 rows.add_function(conn, function)
                 rows.add_version(conn, latest)
                 return publish(conn, function, latest, stamp, None) if params.get("Publish") else latest
@@ -134,12 +138,6 @@ class FunctionsApi:
         await self._room.commits.commit(key_of(ref), work, tell)
         await self._room.invoker.remove(ref.account_id, ref.region, ref.name, ref.qualifier or None)
         return {"StatusCode": 204}
-
-    async def get_function_code_signing_config(self, ctx: CallContext, params: dict[str, Any]) -> dict[str, Any]:
-        """Code signing: none is ever set."""
-        ref = names.resolve_function(ctx, params["FunctionName"], action="lambda:GetFunctionCodeSigningConfig")
-        await self._room.store.read(lambda conn: need_latest(conn, ref))
-        return {"FunctionName": ref.name}
 
 
 def _delete_version(conn: Connection, ref: FunctionRef) -> None:

@@ -127,7 +127,7 @@ class Code(msgspec.Struct, frozen=True):
 
 
 class FunctionRecord(msgspec.Struct, frozen=True):
-    """A function apart from its versions; ``reserved_concurrency`` and ``recursive_loop`` are None where nothing was set."""
+    """A function apart from its versions; what has the default None was never set."""
 
     account_id: str
     region: str
@@ -137,6 +137,7 @@ class FunctionRecord(msgspec.Struct, frozen=True):
     published_digest: str = ""
     reserved_concurrency: int | None = None
     recursive_loop: str | None = None
+    code_signing_config: str | None = None
 
 
 class AliasRecord(msgspec.Struct, frozen=True):

@@ -29,6 +29,7 @@ from functory.services.lambda_.ports import (
 )
 from functory.services.lambda_.records import Stamp, VersionRecord
 from functory.services.lambda_.runtime_versions import RuntimeVersions
+from functory.services.lambda_.signing import Signatures
 from functory.services.lambda_.variables import Variables
 from functory.store.port import Store
 
@@ -52,6 +53,7 @@ class Room:
         machine: architecture of this machine in AWS's words.
         reservations: who enforces reserved concurrency.
         provisioner: who keeps provisioned environments.
+        signatures: reads the signatures of packages.
         file_systems: access points of this node.
         variables: environment variables, sealed and opened.
         runtime_versions: which versions of their runtimes functions run with.
@@ -82,6 +84,7 @@ class Room:
     variables: Variables
     snapshots: Snapshots
     file_systems: FileSystems
+    signatures: Signatures
     targets: Targets
     mappings: Mappings
     roles: ExecutionRoles

@@ -90,6 +90,7 @@ def _function_record(row: Any) -> FunctionRecord:
         row.published_digest,
         row.reserved_concurrency,
         row.recursive_loop,
+        row.code_signing_config,
     )
 
 

@@ -132,7 +132,6 @@ UNSUPPORTED: Mapping[str, tuple[Unsupported, ...]] = {
         *_CONFIGURATION,
         *(Unsupported(f"Code.{source}") for source in _SOURCES),
         Unsupported("Code.SourceKMSKeyArn", _all_empty),
-        Unsupported("CodeSigningConfigArn"),
         Unsupported("PublishTo"),
     ),
     "UpdateFunctionConfiguration": _CONFIGURATION,

@@ -25,6 +25,7 @@ from functory.services.lambda_.account import AccountApi
 from functory.services.lambda_.aliases import AliasesApi
 from functory.services.lambda_.async_target import AsyncTarget
 from functory.services.lambda_.code import CodeApi
+from functory.services.lambda_.code_signing import CodeSigningApi
 from functory.services.lambda_.commits import Commits
 from functory.services.lambda_.concurrency import ConcurrencyApi, tell_all
 from functory.services.lambda_.configuration import ConfigurationApi
@@ -59,6 +60,7 @@ from functory.services.lambda_.room import Room
 from functory.services.lambda_.rules import ARCHITECTURES
 from functory.services.lambda_.runtime_management import RuntimeManagementApi
 from functory.services.lambda_.runtime_versions import RuntimeVersions
+from functory.services.lambda_.signing import Signatures
 from functory.services.lambda_.sweep import EVERY_S, Sweeper
 from functory.services.lambda_.tags import TagsApi
 from functory.services.lambda_.url_invoke import UrlInvocations
@@ -107,6 +109,7 @@ class LambdaService:
         link_secret: bytes,
         roles: ExecutionRoles | None = None,
         file_systems: FileSystems | None = None,
+        public_keys: Mapping[str, bytes] | None = None,
         machine: str = "",
         pending_wait_s: float = PENDING_WAIT_S,
     ) -> None:
@@ -173,6 +176,7 @@ class LambdaService:
             variables=self._variables,
             snapshots=snapshots,
             file_systems=file_systems or MountableFolders(),
+            signatures=Signatures(public_keys),
             targets=targets,
             mappings=mappings,
             roles=roles or AnyRole(),
@@ -206,18 +210,21 @@ def _table(room: Room, invoke: InvokeApi, invoke_stream: InvokeStreamApi) -> dic
     concurrency, policies, events = ConcurrencyApi(room), PoliciesApi(room), EventInvokeApi(room)
     mappings = EventSourceMappingsApi(room)
     recursion, provisioned, urls = RecursionApi(room), ProvisionedApi(room), UrlsApi(room)
-    runtime_management = RuntimeManagementApi(room)
+    runtime_management, code_signing = RuntimeManagementApi(room), CodeSigningApi(room)
     configuration, tags, layers = ConfigurationApi(room), TagsApi(room), LayersApi(room)
     return {
         "AddLayerVersionPermission": layers.add_layer_version_permission,
         "AddPermission": policies.add_permission,
         "CreateAlias": aliases.create_alias,
+        "CreateCodeSigningConfig": code_signing.create_code_signing_config,
         "CreateEventSourceMapping": mappings.create_event_source_mapping,
         "CreateFunction": functions.create_function,
         "CreateFunctionUrlConfig": urls.create_function_url_config,
         "DeleteAlias": aliases.delete_alias,
+        "DeleteCodeSigningConfig": code_signing.delete_code_signing_config,
         "DeleteEventSourceMapping": mappings.delete_event_source_mapping,
         "DeleteFunction": functions.delete_function,
+        "DeleteFunctionCodeSigningConfig": code_signing.delete_function_code_signing_config,
         "DeleteFunctionConcurrency": concurrency.delete_function_concurrency,
         "DeleteFunctionEventInvokeConfig": events.delete_function_event_invoke_config,
         "DeleteFunctionUrlConfig": urls.delete_function_url_config,
@@ -226,9 +233,10 @@ def _table(room: Room, invoke: InvokeApi, invoke_stream: InvokeStreamApi) -> dic
         "DeleteResourcePolicy": policies.delete_resource_policy,
         "GetAccountSettings": AccountApi(room).get_account_settings,
         "GetAlias": aliases.get_alias,
+        "GetCodeSigningConfig": code_signing.get_code_signing_config,
         "GetEventSourceMapping": mappings.get_event_source_mapping,
         "GetFunction": functions.get_function,
-        "GetFunctionCodeSigningConfig": functions.get_function_code_signing_config,
+        "GetFunctionCodeSigningConfig": code_signing.get_function_code_signing_config,
         "GetFunctionConcurrency": concurrency.get_function_concurrency,
         "GetFunctionConfiguration": configuration.get_function_configuration,
         "GetFunctionEventInvokeConfig": events.get_function_event_invoke_config,
@@ -245,7 +253,9 @@ def _table(room: Room, invoke: InvokeApi, invoke_stream: InvokeStreamApi) -> dic
         "InvokeAsync": invoke.invoke_async,
         "InvokeWithResponseStream": invoke_stream.invoke_with_response_stream,
         "ListAliases": aliases.list_aliases,
+        "ListCodeSigningConfigs": code_signing.list_code_signing_configs,
         "ListEventSourceMappings": mappings.list_event_source_mappings,
+        "ListFunctionsByCodeSigningConfig": code_signing.list_functions_by_code_signing_config,
         "ListFunctionEventInvokeConfigs": events.list_function_event_invoke_configs,
         "ListFunctionUrlConfigs": urls.list_function_url_configs,
         "ListFunctions": functions.list_functions,
@@ -256,6 +266,7 @@ def _table(room: Room, invoke: InvokeApi, invoke_stream: InvokeStreamApi) -> dic
         "ListVersionsByFunction": versions.list_versions_by_function,
         "PublishLayerVersion": layers.publish_layer_version,
         "PublishVersion": versions.publish_version,
+        "PutFunctionCodeSigningConfig": code_signing.put_function_code_signing_config,
         "PutFunctionConcurrency": concurrency.put_function_concurrency,
         "PutFunctionEventInvokeConfig": events.put_function_event_invoke_config,
         "PutFunctionRecursionConfig": recursion.put_function_recursion_config,
@@ -267,6 +278,7 @@ def _table(room: Room, invoke: InvokeApi, invoke_stream: InvokeStreamApi) -> dic
         "TagResource": tags.tag_resource,
         "UntagResource": tags.untag_resource,
         "UpdateAlias": aliases.update_alias,
+        "UpdateCodeSigningConfig": code_signing.update_code_signing_config,
         "UpdateEventSourceMapping": mappings.update_event_source_mapping,
         "UpdateFunctionCode": CodeApi(room).update_function_code,
         "UpdateFunctionConfiguration": configuration.update_function_configuration,

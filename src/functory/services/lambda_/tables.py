@@ -39,6 +39,7 @@ FUNCTIONS = Table(
     Column("published_digest", String(64), nullable=False),  # of $LATEST when that version was published
     Column("reserved_concurrency", Integer, nullable=True),
     Column("recursive_loop", String(16), nullable=True),  # null: Terminate
+    Column("code_signing_config", String(200), nullable=True),  # ARN
 )
 
 VERSION_COUNTERS = Table(
@@ -121,6 +122,19 @@ RUNTIME_MANAGEMENT = Table(
     Column("version", String(20), primary_key=True),
     Column("mode", String(16), nullable=False),  # Auto, Manual, FunctionUpdate
     Column("pinned_arn", Text, nullable=False),  # "" for whatever is installed
+)
+
+CODE_SIGNING_CONFIGS = Table(
+    "lambda_code_signing_configs",
+    METADATA,
+    Column("account_id", String(12), primary_key=True),
+    Column("region", String(64), primary_key=True),
+    Column("id", String(32), primary_key=True),
+    Column("description", Text, nullable=False),
+    Column("publishers", Text, nullable=False),  # JSON list of ARNs
+    Column("policy", String(16), nullable=False),  # Warn, Enforce
+    Column("tags", Text, nullable=False),  # JSON object
+    Column("modified_at", Float, nullable=False),  # epoch seconds
 )
 
 POLICIES = Table(

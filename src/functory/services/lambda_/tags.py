@@ -1,4 +1,4 @@
-"""Tags of functions and event source mappings: TagResource, UntagResource, ListTags."""
+"""Tags of functions, mappings and code signing configurations: TagResource, UntagResource, ListTags."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from functory.aws.errors import AwsError
 from functory.core.calls import CallContext
 from functory.core.functions.isolation import TAG, asked_for
 from functory.core.functions.names import FunctionRef
-from functory.services.lambda_ import errors, event_source_mappings, names, rows, rules
+from functory.services.lambda_ import code_signing_rows, errors, event_source_mappings, names, rows, rules
+from functory.services.lambda_.code_signing import need_own
 from functory.services.lambda_.configuration import key_of
 from functory.services.lambda_.records import FunctionRecord
 from functory.services.lambda_.room import Room
@@ -20,7 +21,6 @@ from functory.services.lambda_.room import Room
 _OTHER_RESOURCES = {
     "capacity-provider": "Capacity provider not found: {arn}",
     "network-connector": "Network connector not found: {arn}",
-    "code-signing-config": "The Lambda code signing configuration ARN can not be found.",
 }
 
 
@@ -35,6 +35,9 @@ class TagsApi:
         if uuid := event_source_mappings.uuid_of(params["Resource"]):
             given = params["Tags"]
             await event_source_mappings.change_tags(self._room, ctx, uuid, lambda tags: {**tags, **given})
+            return {}
+        if _is_signing(params):
+            await self._change_signing(ctx, params["Resource"], lambda tags: {**tags, **params["Tags"]})
             return {}
         ref = _resolve(ctx, params["Resource"], "lambda:TagResource")
         given = params["Tags"]
@@ -52,6 +55,9 @@ class TagsApi:
         if uuid := event_source_mappings.uuid_of(params["Resource"]):
             await event_source_mappings.change_tags(self._room, ctx, uuid, change)
             return {}
+        if _is_signing(params):
+            await self._change_signing(ctx, params["Resource"], change)
+            return {}
         await self._change(_resolve(ctx, params["Resource"], "lambda:UntagResource"), change)
         return {}
 
@@ -59,9 +65,21 @@ class TagsApi:
         """All of a resource."""
         if uuid := event_source_mappings.uuid_of(params["Resource"]):
             return {"Tags": await event_source_mappings.tags_of(self._room, ctx, uuid)}
+        if _is_signing(params):
+            config = await self._room.store.read(lambda conn: need_own(conn, ctx, params["Resource"]))
+            return {"Tags": config.tags}
         ref = _resolve(ctx, params["Resource"], "lambda:ListTags")
         function = await self._room.store.read(lambda conn: _need(conn, ref))
         return {"Tags": function.tags}
+
+    async def _change_signing(self, ctx: CallContext, arn: str, change: Callable[[dict[str, str]], dict[str, str]]) -> None:
+        def work(conn: Connection) -> None:
+            config = need_own(conn, ctx, arn)
+            tags = change(config.tags)
+            rules.check_tags(tags)
+            code_signing_rows.put_config(conn, msgspec.structs.replace(config, tags=tags))
+
+        await self._room.store.write(work)
 
     async def _change(self, ref: FunctionRef, change: Callable[[dict[str, str]], dict[str, str]]) -> None:
         def work(conn: Connection) -> str | None:
@@ -85,6 +103,10 @@ async def check_isolation(room: Room, account_id: str, tags: Mapping[str, str]) 
     """
     if TAG in tags and (why := await room.isolations.refusal(account_id, tags[TAG])):
         raise errors.invalid(f"The value {tags[TAG]!r} of the tag {TAG} is not possible. {why}")
+
+
+def _is_signing(params: dict[str, Any]) -> bool:
+    return ":code-signing-config:" in params["Resource"]
 
 
 def _resolve(ctx: CallContext, arn: str, action: str) -> FunctionRef:

@@ -27,7 +27,6 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("CreateFunction", {"Code": {"S3ObjectStorageMode": "REFERENCE"}}, "Code.S3ObjectStorageMode"),
     ("CreateFunction", {"DurableConfig": {}}, "DurableConfig"),
     ("CreateFunction", {"CapacityProviderConfig": {}}, "CapacityProviderConfig"),
-    ("CreateFunction", {"CodeSigningConfigArn": "x"}, "CodeSigningConfigArn"),
     ("CreateFunction", {"AcceleratorConfig": {"AcceleratorMemorySize": 1}}, "AcceleratorConfig"),
     ("CreateFunction", {"PublishTo": "LATEST_PUBLISHED"}, "PublishTo"),
     ("PublishLayerVersion", {"Content": {"S3Bucket": "bucket"}}, "Content.S3Bucket"),
