@@ -1,8 +1,8 @@
 """The environments of this node: who leases which, when more are started, and when they end.
 
-One `_Pool` per function version, epoch and tenant: a stack of idle environments (the last used is the warmest), a queue of
-waiters, and the starts going on. `Environments.invoke` is the only way in. Nothing here is durable: after a crash the
-sandbox driver removes what was left, and pools begin empty.
+One `VersionPool` per function version, epoch and tenant: a stack of idle environments (the last used is the warmest), a
+queue of waiters, and the starts going on. `Environments.invoke` is the only way in. Nothing here is durable: after a crash
+the sandbox driver removes what was left, and pools begin empty.
 
 **Bounds.** Starts run at most ``parallel_starts`` at a time; all environments together have at most ``max_memory_mib`` of
 MemorySize, and none is started when the machine itself is short of memory (`memory`). Then a standby, or the longest idle
@@ -22,7 +22,6 @@ import asyncio
 import contextlib
 import math
 import os
-from collections import deque
 from functools import partial
 from types import TracebackType
 from typing import Self
@@ -36,7 +35,7 @@ from functory.core.environments.failed_starts import failed_init, refused_start
 from functory.core.environments.memory import MemoryBudget
 from functory.core.environments.provisioned import Provisioned, Starts
 from functory.core.environments.restoration import RESTORE_S
-from functory.core.environments.scaling import PATIENCE_S, Demand, starts_needed
+from functory.core.environments.scaling import PATIENCE_S, starts_needed
 from functory.core.environments.shutdown import EXTERNAL_S
 from functory.core.environments.snapshot_store import Kept
 from functory.core.environments.snapshots import Snapshots
@@ -45,6 +44,7 @@ from functory.core.environments.standby import Standbys
 from functory.core.environments.starter import Neighbours, Starter, StartRefused
 from functory.core.environments.states import EnvironmentState
 from functory.core.environments.variables import ON_DEMAND, SNAP_START
+from functory.core.environments.version_pool import Lease, VersionPool, Waiter
 from functory.core.functions.model import FunctionVersion
 from functory.core.invocations.outcome import Invocation, Outcome
 from functory.kernel import log
@@ -53,8 +53,6 @@ from functory.kernel.tasks import TaskScope
 from functory.runtimes.port import RuntimeMissing
 from functory.sandbox.port import SandboxError
 
-START_S_GUESS = 0.15
-"""How long a start is taken to last before one was measured."""
 MEMORY_SHARE = 0.8
 CLOSE_SLACK_S = 1.0
 """What the end of a node allows environments beside the shutdown phase's own budget."""
@@ -66,62 +64,6 @@ FunctionKey = tuple[str, str, str, str]
 
 _PoolKey = tuple[str, str]
 """epoch, tenant"""
-
-
-class _Waiter:
-    """An invocation without an environment."""
-
-    __slots__ = ("future", "invocation", "since")
-
-    def __init__(self, future: asyncio.Future[_Lease | Outcome], since: float, invocation: Invocation) -> None:
-        self.future = future
-        self.since = since
-        self.invocation = invocation
-
-
-class _Lease:
-    """The use of one environment for one invocation."""
-
-    __slots__ = ("environment", "spent_s")
-
-    def __init__(self, environment: Environment, spent_s: float = 0.0) -> None:
-        self.environment = environment
-        self.spent_s = spent_s
-
-
-class _Pool:
-    """The environments of one version and epoch, and of one tenant where the function has tenants."""
-
-    __slots__ = (
-        "all", "idle", "mean_s", "recheck", "resets", "retired", "scaling", "start_s", "starting", "tenant_id",
-        "version", "waiters",
-    )  # fmt: skip
-
-    def __init__(self, version: FunctionVersion, tenant_id: str, scaling: TokenBucket) -> None:
-        self.version = version
-        self.tenant_id = tenant_id
-        self.scaling = scaling
-        self.idle: list[Environment] = []
-        self.all: set[Environment] = set()
-        self.waiters: deque[_Waiter] = deque()
-        self.starting = 0
-        self.resets: deque[asyncio.Task[Environment]] = deque()
-        self.retired = False
-        self.mean_s: float | None = None
-        self.start_s = START_S_GUESS
-        self.recheck: asyncio.TimerHandle | None = None
-
-    def refuse_newest(self, count: int) -> None:
-        """The function grows faster than AWS lets it: callers that would need one more environment come again."""
-        while count > 0 and self.waiters:
-            waiter = self.waiters.pop()
-            if not waiter.future.done():
-                waiter.future.set_exception(throttled(ACCOUNT_LIMIT))
-                count -= 1
-
-    def demand(self, now: float) -> Demand:
-        overdue = sum(1 for waiter in self.waiters if now - waiter.since >= PATIENCE_S)
-        return Demand(len(self.waiters), overdue, len(self.all), self.starting, self.mean_s, self.start_s)
 
 
 class Environments:
@@ -138,7 +80,7 @@ class Environments:
         self._runtimes = neighbours.runtimes
         self._tasks = TaskScope("core.environments")
         self._log = log.get("core.environments")
-        self._pools: dict[FunctionKey, dict[_PoolKey, _Pool]] = {}
+        self._pools: dict[FunctionKey, dict[_PoolKey, VersionPool]] = {}
         self._scaling: WeakValueDictionary[tuple[str, str, str], TokenBucket] = WeakValueDictionary()
         parallel = settings.parallel_starts or 2 * (os.cpu_count() or 1)
         self._start_slots = asyncio.Semaphore(parallel)
@@ -210,7 +152,7 @@ class Environments:
         pool.mean_s = seconds if pool.mean_s is None else pool.mean_s + _WEIGHT * (seconds - pool.mean_s)
         return outcome
 
-    def _pool(self, version: FunctionVersion, tenant_id: str) -> _Pool:
+    def _pool(self, version: FunctionVersion, tenant_id: str) -> VersionPool:
         key = (version.account_id, version.region, version.name, version.version)
         epochs = self._pools.get(key)
         if epochs is None:
@@ -218,10 +160,10 @@ class Environments:
         pool = epochs.get((version.epoch, tenant_id))
         if pool is None:
             scaling = self._scaling.setdefault(key[:3], TokenBucket(asyncio.get_running_loop().time()))
-            pool = epochs[version.epoch, tenant_id] = _Pool(version, tenant_id, scaling)
+            pool = epochs[version.epoch, tenant_id] = VersionPool(version, tenant_id, scaling)
         return pool
 
-    def _take_idle(self, pool: _Pool) -> Environment | None:
+    def _take_idle(self, pool: VersionPool) -> Environment | None:
         while pool.idle:
             environment = pool.idle.pop()
             if environment.is_usable:
@@ -229,11 +171,11 @@ class Environments:
             environment.retire()  # its runtime has hung up, or its credentials are old
         return None
 
-    async def _wait(self, pool: _Pool, invocation: Invocation) -> _Lease | Outcome:
+    async def _wait(self, pool: VersionPool, invocation: Invocation) -> Lease | Outcome:
         if self._closing:
             raise AwsError("ServiceException", "The node is shutting down.")
         loop = asyncio.get_running_loop()
-        waiter = _Waiter(loop.create_future(), loop.time(), invocation)
+        waiter = Waiter(loop.create_future(), loop.time(), invocation)
         pool.waiters.append(waiter)
         self._scale(pool)
         try:
@@ -242,18 +184,18 @@ class Environments:
             self._give_up(pool, waiter)
             raise
 
-    def _give_up(self, pool: _Pool, waiter: _Waiter) -> None:
+    def _give_up(self, pool: VersionPool, waiter: Waiter) -> None:
         """A caller went away while it waited; an environment it was just given goes back."""
         if waiter in pool.waiters:
             pool.waiters.remove(waiter)
         elif waiter.future.done() and not waiter.future.cancelled() and waiter.future.exception() is None:
             lease = waiter.future.result()
-            if isinstance(lease, _Lease):
+            if isinstance(lease, Lease):
                 self._offer(pool, lease.environment)
 
     # -- scaling
 
-    def _scale(self, pool: _Pool) -> None:
+    def _scale(self, pool: VersionPool) -> None:
         now = asyncio.get_running_loop().time()
         burst = self._settings.scaling_per_10_s
         for wanted in range(starts_needed(pool.demand(now)), 0, -1):
@@ -269,7 +211,7 @@ class Environments:
         if pool.waiters and pool.recheck is None:
             pool.recheck = asyncio.get_running_loop().call_later(PATIENCE_S, self._look_again, pool)
 
-    def _look_again(self, pool: _Pool) -> None:
+    def _look_again(self, pool: VersionPool) -> None:
         pool.recheck = None
         if pool.waiters and not self._closing:
             self._scale(pool)
@@ -293,7 +235,7 @@ class Environments:
             oldest.retire()
         return oldest is not None
 
-    def _refuse_hopeless(self, pool: _Pool) -> None:
+    def _refuse_hopeless(self, pool: VersionPool) -> None:
         """No memory: callers that no environment will ever serve are told to come again."""
         if pool.all or pool.starting:
             return
@@ -304,7 +246,7 @@ class Environments:
 
     # -- starting
 
-    async def _start(self, pool: _Pool) -> None:
+    async def _start(self, pool: VersionPool) -> None:
         """One start, for whoever waits first when it is done; a reset environment starts again within an invocation."""
         try:
             waiter = next((each for each in pool.waiters if not each.future.done()), None)
@@ -319,7 +261,7 @@ class Environments:
     def _is_starting(self) -> bool:
         return any(pool.starting for epochs in self._pools.values() for pool in epochs.values())
 
-    async def _start_again(self, pool: _Pool, waiter: _Waiter) -> None:
+    async def _start_again(self, pool: VersionPool, waiter: Waiter) -> None:
         """Re-initialise an environment that was reset, on the time of one invocation."""
         limit_s = float(pool.version.timeout_s)
         remains: Environment | None = None
@@ -332,16 +274,16 @@ class Environments:
                 self._spawn_disposal(pool, remains)
 
     @staticmethod
-    def _is_superfluous(pool: _Pool) -> bool:
+    def _is_superfluous(pool: VersionPool) -> bool:
         return len(pool.waiters) < pool.starting and (bool(pool.all) or not pool.waiters)
 
     async def _attempt(
         self,
-        pool: _Pool,
+        pool: VersionPool,
         *,
         phase: str,
         limit_s: float,
-        waiter: _Waiter | None,
+        waiter: Waiter | None,
         remains: Environment | None = None,
     ) -> None:
         """Start an environment and hand it over; ``waiter`` is bound to it when init is part of its invocation."""
@@ -372,7 +314,7 @@ class Environments:
             waiter.future.set_result(failed_init(waiter.invocation, pool.version, failure, took_s))
 
     async def _launch(
-        self, pool: _Pool, waiter: _Waiter | None, phase: str, remains: Environment | None, kept: Kept | None
+        self, pool: VersionPool, waiter: Waiter | None, phase: str, remains: Environment | None, kept: Kept | None
     ) -> tuple[Environment, float] | None:
         """Start an environment when it is its turn, and tell when that was; None when it is no longer needed."""
         async with self._start_slots:
@@ -390,7 +332,7 @@ class Environments:
             )
             return environment, began
 
-    def _started(self, pool: _Pool, environment: Environment, took_s: float, waiter: _Waiter | None) -> None:
+    def _started(self, pool: VersionPool, environment: Environment, took_s: float, waiter: Waiter | None) -> None:
         """Init is done: to the waiter it was for, else to the first one."""
         if waiter is None:
             pool.start_s += _WEIGHT * (took_s - pool.start_s)
@@ -400,11 +342,11 @@ class Environments:
             return
         pool.all.add(environment)
         if waiter is not None and not waiter.future.done():
-            waiter.future.set_result(_Lease(environment, took_s))
+            waiter.future.set_result(Lease(environment, took_s))
         else:
             self._offer(pool, environment)
 
-    async def _again_within_invocation(self, pool: _Pool) -> None:
+    async def _again_within_invocation(self, pool: VersionPool) -> None:
         """Repeat a failed init on the time of the first waiter."""
         waiter = next((each for each in pool.waiters if not each.future.done()), None)
         if waiter is None or not self._reserve(pool.version.memory_mib):
@@ -414,7 +356,7 @@ class Environments:
         pool.waiters.remove(waiter)
         await self._attempt(pool, phase="invoke", limit_s=float(pool.version.timeout_s), waiter=waiter)
 
-    def _fail_waiter(self, pool: _Pool, waiter: _Waiter | None, error: BaseException | None) -> None:
+    def _fail_waiter(self, pool: VersionPool, waiter: Waiter | None, error: BaseException | None) -> None:
         """Nothing could be started: tell the waiter the start was for."""
         if waiter is None:
             waiter = next((each for each in pool.waiters if not each.future.done()), None)
@@ -435,19 +377,19 @@ class Environments:
 
     # -- going round
 
-    def _offer(self, pool: _Pool, environment: Environment) -> None:
+    def _offer(self, pool: VersionPool, environment: Environment) -> None:
         """A free environment: to the first waiter, else onto the stack; a retired one ends."""
         while pool.waiters:
             waiter = pool.waiters.popleft()
             if not waiter.future.done():
-                waiter.future.set_result(_Lease(environment))
+                waiter.future.set_result(Lease(environment))
                 return
         if pool.retired or self._closing:
             environment.retire()
         else:
             pool.idle.append(environment)
 
-    def _end(self, pool: _Pool, environment: Environment) -> None:
+    def _end(self, pool: VersionPool, environment: Environment) -> None:
         """An environment is out of use: forget it, clean up, and start another if someone waits."""
         pool.all.discard(environment)
         if environment in pool.idle:
@@ -465,7 +407,7 @@ class Environments:
         if pool.waiters and not self._closing:
             self._scale(pool)
 
-    def _spawn_disposal(self, pool: _Pool | None, environment: Environment) -> None:
+    def _spawn_disposal(self, pool: VersionPool | None, environment: Environment) -> None:
         if self._closed:  # the driver's end disposes of it
             return
         disposal = self._tasks.spawn(self._dispose(pool, environment), f"dispose {environment.sandbox.id}")
@@ -479,21 +421,21 @@ class Environments:
         environment.idle_since = asyncio.get_running_loop().time()
         return environment
 
-    def _forget_remains(self, pool: _Pool, older_than: float) -> None:
+    def _forget_remains(self, pool: VersionPool, older_than: float) -> None:
         """Dispose of what was reset before that time and nobody came for."""
         for reset in list(pool.resets):
             if reset.done() and not reset.cancelled() and reset.result().idle_since <= older_than:
                 pool.resets.remove(reset)
                 self._spawn_disposal(pool, reset.result())
 
-    async def _dispose(self, pool: _Pool | None, environment: Environment) -> None:
+    async def _dispose(self, pool: VersionPool | None, environment: Environment) -> None:
         try:
             await environment.dispose()
         finally:
             if pool is not None and pool.retired:
                 self._forget_empty(pool)
 
-    def _forget_empty(self, pool: _Pool) -> None:
+    def _forget_empty(self, pool: VersionPool) -> None:
         if pool.all or pool.waiters or pool.starting or pool.resets:
             return
         version = pool.version
@@ -541,7 +483,7 @@ class Environments:
                 for pool in list(epochs.values()):
                     self._retire_pool(pool)
 
-    def _retire_pool(self, pool: _Pool) -> None:
+    def _retire_pool(self, pool: VersionPool) -> None:
         pool.retired = True
         self._forget_remains(pool, math.inf)
         for environment in list(pool.idle):
