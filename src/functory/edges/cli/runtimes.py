@@ -62,11 +62,17 @@ def runtimes(ctx: click.Context, *, as_json: bool) -> None:
             "ready" if status.ready else "-",
             status.version or "-",
             status.deprecated or "-",
-            "; ".join(text for text in (status.location, status.advice) if text),
+            _where(status),
         )
         for status in found
     ]
     click.echo(table(("RUNTIME", "STATE", "VERSION", "DEPRECATED", "WHERE, OR HOW TO GET IT"), rows))
+
+
+def _where(status: RuntimeStatus) -> str:
+    """Where a runtime's interpreter is and what to know of it; the row names the runtime already."""
+    advice = status.advice.removeprefix(f"Runtime {status.id} is not installed on this node").lstrip(".: ")
+    return "; ".join(text for text in (status.location, advice) if text)
 
 
 @runtimes.command()

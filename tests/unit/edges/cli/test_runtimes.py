@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -23,6 +24,17 @@ def test_every_runtime_is_listed_with_where_it_is_or_how_to_get_it(world: World)
     assert lines[1].split() == ["python3.12", "ready", "3.12.1", "-", "/opt/python"]
     assert lines[2].split()[:3] == ["python3.11", "-", "-"]
     assert lines[3].endswith("get it somewhere")
+
+
+def test_a_row_tells_what_to_know_of_it_without_repeating_its_name(tmp_path: Path) -> None:
+    missing = "Runtime java21 is not installed on this node. Install it with: functory runtimes install java21"
+    rows = (
+        dataclasses.replace(runtime_row("java21"), advice=missing),
+        dataclasses.replace(runtime_row("ruby3.2", "3.1.2", location="/usr/bin"), advice="stands in for Ruby 3.2"),
+    )
+    lines = run(World(tmp_path, catalog=FakeCatalog(*rows)), "runtimes").stdout.splitlines()
+    assert lines[1].endswith("  Install it with: functory runtimes install java21")
+    assert lines[2].endswith("  /usr/bin; stands in for Ruby 3.2")
 
 
 def test_the_list_as_json(world: World) -> None:
