@@ -94,6 +94,7 @@ class SnapshotStore:
         self._folder = folder
         self._in_thread = in_thread
         self._known: dict[str, Manifest] = {}
+        self._begun: set[str] = set()
 
     @property
     def is_empty(self) -> bool:
@@ -114,6 +115,7 @@ class SnapshotStore:
     async def begin(self, version: FunctionVersion, token: str) -> Kept:
         """An empty place for a new snapshot of a version."""
         place = self._folder / f"{_key(version)}{_NEW}"
+        self._begun.add(place.name)
         await self._in_thread(_empty, place)
         return Kept(place, token, is_complete=False)
 
@@ -137,7 +139,8 @@ class SnapshotStore:
         return Kept(self._folder / key, kept.token, is_complete=True, runtime=runtime)
 
     async def give_up(self, kept: Kept) -> None:
-        """Remove what `begin` began."""
+        """Let go of what `begin` began, and remove what was not finished."""
+        self._begun.discard(kept.folder.name)
         await self._in_thread(_remove, kept.folder)
 
     async def discard(self, version: FunctionVersion, kept: Kept) -> None:
@@ -159,8 +162,8 @@ class SnapshotStore:
         await self._remove(key)
 
     async def all(self) -> dict[str, Manifest]:
-        """Every snapshot by its key; what cannot be one is removed."""
-        return await self._in_thread(_list, self._folder)
+        """Every snapshot by its key; what a killed node did not finish is removed."""
+        return await self._in_thread(_list, self._folder, frozenset(self._begun))
 
     async def _remove(self, key: str) -> None:
         self._known.pop(key, None)
@@ -219,12 +222,16 @@ def _read(place: Path) -> Manifest | None:
         return None
 
 
-def _list(folder: Path) -> dict[str, Manifest]:
+def _list(folder: Path, begun: frozenset[str]) -> dict[str, Manifest]:
     found: dict[str, Manifest] = {}
-    for place in folder.iterdir() if folder.is_dir() else ():
-        manifest = _read(place)
+    for place in list(folder.iterdir()) if folder.is_dir() else ():
+        if place.name in begun:
+            continue
+        manifest = _read(place) if not place.name.endswith(_NEW) else None
         if manifest is not None:
             found[place.name] = manifest
+        else:
+            _remove(place)
     return found
 
 

@@ -85,3 +85,19 @@ def test_only_the_snapshot_that_did_not_work_is_discarded(tmp_path: Path) -> Non
         assert await store.find(version("f")) is None
 
     asyncio.run(run())
+
+
+def test_what_a_killed_node_did_not_finish_is_removed(tmp_path: Path) -> None:
+    whole = _make(SnapshotStore(tmp_path))
+
+    async def run() -> None:
+        killed = await SnapshotStore(tmp_path).begin(version("f", version="2"), "token")
+        (killed.folder / "memory").write_bytes(b"half")
+        store = SnapshotStore(tmp_path)
+        begun = await store.begin(version("f", version="3"), "token")
+        assert list(await store.all()) == [whole.folder.name]
+        assert {each.name for each in tmp_path.iterdir()} == {whole.folder.name, begun.folder.name}
+        await store.give_up(begun)
+        assert [each.name for each in tmp_path.iterdir()] == [whole.folder.name]
+
+    asyncio.run(run())
