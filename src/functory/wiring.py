@@ -82,6 +82,7 @@ from functory.services.lambda_ import access as lambda_access
 from functory.services.lambda_.async_events import KIND
 from functory.services.lambda_.async_metrics import MeteredDeliveries, MeteredEvents
 from functory.services.lambda_.async_queue import AsyncDeliveryTarget, AsyncQueue
+from functory.services.lambda_.mapping_roles import MappingRoles
 from functory.services.lambda_.rules import ARCHITECTURES
 from functory.services.lambda_.service import LambdaService
 from functory.services.logs import access as logs_access
@@ -259,7 +260,8 @@ async def node(settings: Settings) -> AsyncIterator[ReadyInfo]:
         queue = AsyncQueue()
         targets = Targets()
         inner = Calls()
-        mappings = Mappings(store, {"sqs": SqsSource(inner, ids)})
+        source = SqsSource(inner, ids)
+        mappings = Mappings(store, {"sqs": source})
         lambda_ = LambdaService(
             store=store,
             artifacts=artifacts,
@@ -305,8 +307,7 @@ async def node(settings: Settings) -> AsyncIterator[ReadyInfo]:
         )
         sqs = await stack.enter_async_context(SqsService(store, clock, ids, settings.sqs, secret))
         authorizer = _authorizer(store, iam.identities, lambda_) if is_guarded else None
-        if roles is not None and authorizer is not None:
-            roles.decide_with(authorizer)
+        _act_as_roles(roles, authorizer, lambda_, source)
         sts = StsService(iam.identities, sessions, authorizer, clock, settings.auth.web_identity_keys)
         doors = await _doors(settings, iam, sessions, authorizer, clock)
         calls = Calls([lambda_, logs, iam, sqs, cloudwatch, sts], doors.guard)
@@ -342,6 +343,15 @@ async def _doors(
     authenticator = Authenticator(iam.identities, sessions, clock, iam.last_uses)
     guard = Guard(authorizer, ACCESS, {"iam": iam.identities}, clock)
     return _Doors(IamGate(authenticator, guard), IamAccess(authenticator, guard), guard)
+
+
+def _act_as_roles(
+    roles: ExecutionRoles | None, authorizer: Authorizer | None, lambda_: LambdaService, source: SqsSource
+) -> None:
+    """What the platform does for a function needs its role, on a node that asks for permissions."""
+    if roles is not None and authorizer is not None:
+        roles.decide_with(authorizer)
+        source.ask(MappingRoles(lambda_.functions, roles))
 
 
 def _authorizer(store: Store, identities: Directory, lambda_: LambdaService) -> Authorizer:

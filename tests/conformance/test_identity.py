@@ -298,6 +298,34 @@ def test_destinations_are_told_with_the_function_s_role(
     wait_for(lambda: "destination_not_told" in guarded.log_file.read_text(), "the destination is not told any more")
 
 
+def test_queues_feed_functions_with_their_role(
+    guarded: Node, admin: Somebody, account: str, make_role: Callable[..., str]
+) -> None:
+    client, sqs, iam = admin.client("lambda"), admin.client("sqs"), admin.client("iam")
+    queue = f"arn:aws:sqs:{REGION}:{account}:feeds"
+    url = sqs.create_queue(QueueName="feeds")["QueueUrl"]
+    role = make_role()
+    make_function(client, "fed", "def handler(event, context): print('fed', event['Records'][0]['body'])", Role=role)
+    wanted = {"FunctionName": "fed", "EventSourceArn": queue, "BatchSize": 1}
+    code, _, text = refused(lambda: client.create_event_source_mapping(**wanted))
+    assert code == "InvalidParameterValueException"
+    assert text == "The provided execution role does not have permissions to call ReceiveMessage on SQS"
+    needs = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"]
+    iam.put_role_policy(RoleName=role.rpartition("/")[2], PolicyName="p", PolicyDocument=document(allow(needs, queue)))
+    mapping = client.create_event_source_mapping(**wanted)["UUID"]
+    sqs.send_message(QueueUrl=url, MessageBody="message")
+
+    def printed() -> bool:
+        logs = admin.client("logs")
+        with contextlib.suppress(logs.exceptions.ResourceNotFoundException):
+            events = logs.filter_log_events(logGroupName="/aws/lambda/fed")["events"]
+            return any("fed message" in event["message"] for event in events)
+        return False
+
+    wait_for(printed, "the queue feeds the function")
+    client.delete_event_source_mapping(UUID=mapping)
+
+
 @pytest.fixture(scope="module")
 def stranger(guarded: Node) -> Somebody:
     return administrator(guarded, "--account", OTHER)

@@ -25,6 +25,13 @@ class Poller(Protocol):
         """Whether it takes no more records; batches may still be under way."""
 
 
+class SourceRoles(Protocol):
+    """Knows whether functions may read what feeds them: a source is read with the function's role."""
+
+    async def may(self, mapping: EventSourceMapping, action: str) -> bool:
+        """Whether the role of the mapping's function allows an action (``sqs:ReceiveMessage``) on its source."""
+
+
 class Source(Protocol):
     """One kind of event source."""
 

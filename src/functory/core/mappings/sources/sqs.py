@@ -23,6 +23,7 @@ from functory.core.calls import CallContext, Calls
 from functory.core.mappings.filters import Filters, split
 from functory.core.mappings.model import EventSourceMapping
 from functory.core.mappings.outcomes import REPORT, failed_items
+from functory.core.mappings.port import SourceRoles
 from functory.core.mappings.scaling import Allowance, Limits
 from functory.kernel import log
 from functory.kernel.ids import Ids
@@ -43,6 +44,8 @@ _GROW_S = 0.2
 _THROTTLES = frozenset({"TooManyRequestsException", "ServiceException", "ResourceConflictException"})
 
 _log = log.get("core.mappings.sqs")
+_NEEDED = ("ReceiveMessage", "DeleteMessage", "GetQueueAttributes")
+"""What a function's role must allow. AWS: AWSLambdaSQSQueueExecutionRole has these three."""
 
 
 class SqsSource:
@@ -56,9 +59,18 @@ class SqsSource:
     def __init__(self, calls: Calls, ids: Ids) -> None:
         self._calls = calls
         self._ids = ids
+        self._roles: SourceRoles | None = None
+
+    def ask(self, roles: SourceRoles) -> None:
+        """Read queues only as functions' roles allow it, from now on."""
+        self._roles = roles
 
     async def check(self, mapping: EventSourceMapping, timeout_s: int) -> None:
         """See `functory.core.mappings.port.Source`."""
+        for operation in _NEEDED:
+            if self._roles is not None and not await self._roles.may(mapping, f"sqs:{operation}"):
+                text = f"The provided execution role does not have permissions to call {operation} on SQS"
+                raise AwsError("InvalidParameterValueException", text)
         try:
             found = await self._call(mapping, "GetQueueAttributes", AttributeNames=["VisibilityTimeout"])
         except AwsError as error:
@@ -84,6 +96,10 @@ class SqsSource:
         found = self._calls.find("sqs", operation)
         if found is None:
             raise AwsError("QueueDoesNotExist", "The specified queue does not exist.")
+        action = operation.removesuffix("Batch")
+        if self._roles is not None and not await self._roles.may(mapping, f"sqs:{action}"):
+            text = f"The function's execution role does not have permissions to call {action} on SQS"
+            raise AwsError("AccessDenied", text, status=403)
         name = mapping.source_arn.rpartition(":")[2]
         account_id = mapping.source_arn.split(":")[4]
         context = self._context(mapping)
