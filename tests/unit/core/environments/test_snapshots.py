@@ -88,6 +88,28 @@ def test_init_runs_once_and_every_environment_begins_from_it(tmp_path: Path) -> 
     _run(tmp_path, function(), work)
 
 
+def test_json_logs_have_the_platforms_events(tmp_path: Path) -> None:
+    of = snap_start(log_format="JSON", system_log_level="DEBUG", application_log_level="TRACE")
+
+    async def work(subject: Engine) -> None:
+        assert await subject.environments.snapshots.publish(of) is None
+        await subject.call(of)
+        lines = [json.loads(text) for text in subject.sink.texts() if text.startswith('{"time"')]
+        assert [line["type"].removeprefix("platform.") for line in lines] == [
+            "initStart", "initRuntimeDone", "initReport",
+            "restoreStart", "restoreRuntimeDone", "restoreReport", "start", "runtimeDone", "report",
+        ]  # fmt: skip
+        records = {line["type"]: line["record"] for line in lines}
+        assert records["platform.initStart"]["initializationType"] == "snap-start"
+        assert records["platform.initReport"]["metrics"] == {"durationMs": 1100.0}
+        assert records["platform.restoreReport"] == {"status": "success", "metrics": {"durationMs": 350.0}}
+        metrics = records["platform.report"]["metrics"]
+        assert (metrics["restoreDurationMs"], metrics["billedRestoreDurationMs"]) == (350.0, 250)
+        assert "initDurationMs" not in metrics
+
+    _run(tmp_path, function(), work)
+
+
 def test_an_environment_that_failed_begins_from_the_snapshot_again(tmp_path: Path) -> None:
     async def work(subject: Engine) -> None:
         await subject.environments.snapshots.publish(snap_start())
