@@ -90,6 +90,8 @@ from functory.services.logs.service import LogsService
 from functory.services.sqs import access as sqs_access
 from functory.services.sqs.queue_policies import QueuePolicies
 from functory.services.sqs.service import SqsService
+from functory.services.sqs.target import KIND as MESSAGE_KIND
+from functory.services.sqs.target import QueueDeliveries
 from functory.services.sts import access as sts_access
 from functory.services.sts.service import StsService
 from functory.store.blobs import FileBlobs
@@ -285,10 +287,11 @@ async def node(settings: Settings) -> AsyncIterator[ReadyInfo]:
             public_keys=_public_keys(settings),
         )
         await stack.enter_async_context(lambda_)
+        sqs = await stack.enter_async_context(SqsService(store, clock, ids, settings.sqs, secret, targets))
         target = AsyncDeliveryTarget(lambda_.async_target, targets, clock, settings.deliveries.retry_base_s, roles)
         deliveries = Deliveries(
             store,
-            {KIND: MeteredDeliveries(target, metering, clock)},
+            {KIND: MeteredDeliveries(target, metering, clock), MESSAGE_KIND: QueueDeliveries(sqs.room, clock)},
             settings=settings.deliveries,
             clock=clock,
             ids=ids,
@@ -305,7 +308,6 @@ async def node(settings: Settings) -> AsyncIterator[ReadyInfo]:
             clock,
             BootstrapRoute(iam.make_administrator, secret, settings.node.default_account, clock),
         )
-        sqs = await stack.enter_async_context(SqsService(store, clock, ids, settings.sqs, secret))
         authorizer = _authorizer(store, iam.identities, lambda_) if is_guarded else None
         _act_as_roles(roles, authorizer, lambda_, source)
         sts = StsService(iam.identities, sessions, authorizer, clock, settings.auth.web_identity_keys)

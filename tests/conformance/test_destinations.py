@@ -72,13 +72,54 @@ def test_events_of_a_stopped_function_go_to_its_destination(node: Node, aws_lamb
 
 def test_a_destination_of_a_service_that_is_not_here_is_refused(aws_lambda: Any, make: Callable[..., str]) -> None:
     name = make("tells-nobody")
-    for arn in ("arn:aws:sqs:us-east-1:000000000000:q", "arn:aws:s3:::bucket"):
+    for arn in ("arn:aws:sns:us-east-1:000000000000:t", "arn:aws:s3:::bucket"):
         with pytest.raises(aws_lambda.exceptions.InvalidParameterValueException, match="does not have"):
             aws_lambda.put_function_event_invoke_config(
                 FunctionName=name, DestinationConfig={"OnFailure": {"Destination": arn}}
             )
     with pytest.raises(aws_lambda.exceptions.ResourceNotFoundException):
         aws_lambda.get_function_event_invoke_config(FunctionName=name)
+
+
+def received(sqs: Any, url: str) -> list[dict[str, Any]]:
+    """Up to ten messages with all they have."""
+    found = sqs.receive_message(
+        QueueUrl=url, MaxNumberOfMessages=10, MessageSystemAttributeNames=["All"], MessageAttributeNames=["All"]
+    )
+    messages: list[dict[str, Any]] = found.get("Messages", [])
+    return messages
+
+
+def queue(sqs: Any, name: str) -> tuple[str, str]:
+    """URL and ARN of a new queue."""
+    url = sqs.create_queue(QueueName=name)["QueueUrl"]
+    return url, sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+
+
+def test_records_arrive_in_queues(node: Node, aws_lambda: Any, make: Callable[..., str]) -> None:
+    sqs = node.client("sqs")
+    (good_url, good), (bad_url, bad) = queue(sqs, "records-good"), queue(sqs, "records-bad")
+    destinations = {"OnSuccess": {"Destination": good}, "OnFailure": {"Destination": bad}}
+    for name, source, url in (("fills-good", WRITES, good_url), ("fills-bad", FAILING, bad_url)):
+        make(name, source)
+        put = aws_lambda.put_function_event_invoke_config(
+            FunctionName=name, MaximumRetryAttempts=0, DestinationConfig=destinations
+        )
+        assert put["DestinationConfig"] == destinations
+        answer = aws_lambda.invoke(FunctionName=name, InvocationType="Event", Payload=b'{"a": 1}')
+        [message] = wait_for(lambda url=url: received(sqs, url), f"{name}'s record has arrived")
+        record = json.loads(message["Body"])
+        assert record["requestContext"]["requestId"] == answer["ResponseMetadata"]["RequestId"]
+        assert record["requestPayload"] == {"a": 1}
+        assert record["requestContext"]["condition"] == ("Success" if url == good_url else "RetriesExhausted")
+        assert "MessageAttributes" not in message
+        assert message["Attributes"]["AWSTraceHeader"].startswith("Root=1-")
+
+
+def test_only_standard_queues_can_be_destinations(aws_lambda: Any, make: Callable[..., str]) -> None:
+    name, arn = make("tells-no-fifo"), "arn:aws:sqs:us-east-1:000000000000:q.fifo"
+    with pytest.raises(aws_lambda.exceptions.InvalidParameterValueException, match=f"The destination ARN {arn} is invalid."):
+        aws_lambda.put_function_event_invoke_config(FunctionName=name, DestinationConfig={"OnFailure": {"Destination": arn}})
 
 
 KEEPS = """

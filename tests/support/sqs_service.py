@@ -7,6 +7,7 @@ from typing import Any
 
 from functory.aws.errors import AwsError
 from functory.core.calls import CallContext
+from functory.core.targets.registry import Targets
 from functory.kernel.clock import LoopClock
 from functory.kernel.ids import SeededIds
 from functory.kernel.settings import SqsSettings
@@ -23,7 +24,8 @@ class Sqs:
 
     def __init__(self, store: InlineStore) -> None:
         self.store = store
-        self.service = SqsService(store, LoopClock(START_S), SeededIds(), SqsSettings(), b"s" * 32)
+        self.targets = Targets()
+        self.service = SqsService(store, LoopClock(START_S), SeededIds(), SqsSettings(), b"s" * 32, self.targets)
 
     async def __call__(
         self, operation: str, *, account: str = ACCOUNT, region: str = REGION, **params: Any

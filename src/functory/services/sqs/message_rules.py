@@ -36,6 +36,11 @@ def check_text(text: str) -> None:
         )
 
 
+def without_invalid(text: str) -> str:
+    """The text with a replacement character for each that SQS does not transport."""
+    return _INVALID.sub("\ufffd", text)
+
+
 def check_token(parameter: str, value: str) -> None:
     """Whether a deduplication or group id is one.
 

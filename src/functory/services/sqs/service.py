@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from functory.core.calls import CallContext, Operation
+from functory.core.targets.registry import Targets
 from functory.kernel.clock import Clock
 from functory.kernel.ids import Ids
 from functory.kernel.sealing import Sealer
@@ -16,6 +17,7 @@ from functory.kernel.settings import SqsSettings
 from functory.services.sqs import attributes, dead_letters, queues, receive, send, settle, tags
 from functory.services.sqs.maintenance import Maintenance
 from functory.services.sqs.room import Room
+from functory.services.sqs.target import QueueTarget
 from functory.store.port import Store
 
 _RoomOperation = Callable[[Room, CallContext, dict[str, Any]], Awaitable[dict[str, Any]]]
@@ -54,13 +56,17 @@ class SqsService:
 
     Args:
         folder_secret: of the data folder; messages at rest are sealed with a key derived from it.
+        targets: where queues are registered as what others send to.
     """
 
-    def __init__(self, store: Store, clock: Clock, ids: Ids, settings: SqsSettings, folder_secret: bytes) -> None:
+    def __init__(
+        self, store: Store, clock: Clock, ids: Ids, settings: SqsSettings, folder_secret: bytes, targets: Targets
+    ) -> None:
         self.name = "sqs"
         self.room = Room(store, clock, ids, settings, Sealer(folder_secret, "functory sqs messages"))
         self.operations: Mapping[str, Operation] = {name: partial(call, self.room) for name, call in OPERATIONS.items()}
         self._maintenance = Maintenance(self.room)
+        targets.register("sqs", QueueTarget())
         self._tasks = asyncio.TaskGroup()
         self._task: asyncio.Task[None] | None = None
 

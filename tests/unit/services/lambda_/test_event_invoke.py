@@ -89,10 +89,10 @@ def test_versions_and_aliases_have_their_own_and_lists_show_them(tmp_path: Path)
             "The provided destination config DestinationConfig(onSuccess=OnSuccess(destination=arn:aws:s3:::b)) is invalid.",
         ),
         (
-            to("arn:aws:sqs:eu-central-1:123456789012:q"),
+            to("arn:aws:sns:eu-central-1:123456789012:t"),
             INVALID,
             (
-                "The destination arn:aws:sqs:eu-central-1:123456789012:q: a service that this node does not have (sqs) is "
+                "The destination arn:aws:sns:eu-central-1:123456789012:t: a service that this node does not have (sns) is "
                 "not supported by this version of Functory."
             ),
         ),
