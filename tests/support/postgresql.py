@@ -7,6 +7,8 @@ import pwd
 import shutil
 import subprocess
 import tempfile
+import threading
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -47,6 +49,7 @@ def postgresql_server() -> Iterator[str]:
         )  # fmt: skip
         assert server.stderr is not None
         with server:
+            reader = threading.Thread(target=deque, args=(server.stderr, 0), daemon=True)  # else a full pipe stops it
             try:
                 said = []
                 for line in server.stderr:
@@ -55,10 +58,12 @@ def postgresql_server() -> Iterator[str]:
                         break
                 else:
                     raise AssertionError(f"the server did not start: {''.join(said)}")
+                reader.start()
                 yield f"postgresql://{ADMIN}@/postgres?host={folder}".replace("/postgres?", "/{database}?")
             finally:
                 server.terminate()
-                server.stderr.read()
+                if reader.is_alive():
+                    reader.join()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
