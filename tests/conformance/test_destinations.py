@@ -116,6 +116,36 @@ def test_records_arrive_in_queues(node: Node, aws_lambda: Any, make: Callable[..
         assert message["Attributes"]["AWSTraceHeader"].startswith("Root=1-")
 
 
+def test_events_that_were_given_up_go_to_the_dead_letter_queue(
+    node: Node, aws_lambda: Any, make: Callable[..., str]
+) -> None:
+    sqs = node.client("sqs")
+    (url, arn), (records_url, records) = queue(sqs, "dead"), queue(sqs, "records-of-the-dead")
+    name = make("dies", FAILING, DeadLetterConfig={"TargetArn": arn})
+    shown = aws_lambda.get_function_configuration(FunctionName=name)
+    assert shown["DeadLetterConfig"] == {"TargetArn": arn}
+    aws_lambda.put_function_event_invoke_config(
+        FunctionName=name, MaximumRetryAttempts=0, DestinationConfig={"OnFailure": {"Destination": records}}
+    )
+    answer = aws_lambda.invoke(FunctionName=name, InvocationType="Event", Payload='{"a": "é"}'.encode())
+    request_id = answer["ResponseMetadata"]["RequestId"]
+    [message] = wait_for(lambda: received(sqs, url), "the dead letter has arrived")
+    assert message["Body"] == '{"a": "é"}'
+    assert message["MessageAttributes"] == {
+        "RequestID": {"DataType": "String", "StringValue": request_id},
+        "ErrorCode": {"DataType": "Number", "StringValue": "200"},
+        "ErrorMessage": {"DataType": "String", "StringValue": "never"},
+    }
+    [record] = wait_for(lambda: received(sqs, records_url), "the destination was told, too")
+    assert json.loads(record["Body"])["requestContext"]["requestId"] == request_id
+    aws_lambda.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=0)
+    aws_lambda.invoke(FunctionName=name, InvocationType="Event", Payload=b"2")
+    [throttled] = wait_for(lambda: received(sqs, url), "the dead letter of the stopped function has arrived")
+    assert (throttled["Body"], throttled["MessageAttributes"]["ErrorCode"]["StringValue"]) == ("2", "429")
+    answer = aws_lambda.update_function_configuration(FunctionName=name, DeadLetterConfig={"TargetArn": ""})
+    assert "DeadLetterConfig" not in answer
+
+
 def test_only_standard_queues_can_be_destinations(aws_lambda: Any, make: Callable[..., str]) -> None:
     name, arn = make("tells-no-fifo"), "arn:aws:sqs:us-east-1:000000000000:q.fifo"
     with pytest.raises(aws_lambda.exceptions.InvalidParameterValueException, match=f"The destination ARN {arn} is invalid."):

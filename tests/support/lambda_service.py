@@ -28,6 +28,7 @@ from functory.kernel.ids import SeededIds
 from functory.kernel.settings import ImageSettings, LambdaSettings
 from functory.sandbox.port import Mount
 from functory.services.lambda_.service import LambdaService
+from functory.services.sqs.target import QueueTarget
 from tests.support.lambda_store import (
     FakeEvents,
     FakeInvoker,
@@ -52,6 +53,19 @@ def arn(name: str = "f", qualifier: str = "") -> str:
     return f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{name}" + (f":{qualifier}" if qualifier else "")
 
 
+class FakeRoles:
+    """Every role may do everything but what is ``denied``: role, action, resource."""
+
+    def __init__(self) -> None:
+        self.denied: set[tuple[str, str, str]] = set()
+
+    async def check(self, *_: object) -> None:
+        return
+
+    async def allows(self, version: FunctionVersion, action: str, resource_arn: str) -> bool:
+        return (version.role, action, resource_arn) not in self.denied
+
+
 class House:
     """Everything around one service; survives the service, as a disk survives a node."""
 
@@ -71,12 +85,14 @@ class House:
         self.ctx = CallContext(ACCOUNT, REGION, REQUEST_ID, "http://localhost:4566")
         source = ImageSource(ImageSettings(folders=(str(folder.parent / "layouts"),)))
         self.images = Images(folder, source, "x86_64", is_supported=True)
+        self.roles = FakeRoles()
         self.targets = Targets()
         self.queues = SqsSource(Calls(), SeededIds())
         self.service: LambdaService = self._service(Artifacts(self.blobs, folder))
 
     def _service(self, artifacts: Artifacts, pending_wait_s: float = 5.0) -> LambdaService:
         self.targets = Targets()
+        self.targets.register("sqs", QueueTarget())
         self.mappings = Mappings(self.store, {"sqs": self.queues})
         return LambdaService(
             store=self.store,
@@ -90,6 +106,7 @@ class House:
             isolations=FakeIsolations(),
             snapshots=self.snapshots,
             targets=self.targets,
+            roles=self.roles,
             file_systems=FileSystems({ACCESS_POINT: Mount(self.folder, "/mnt/x")}),
             mappings=self.mappings,
             runtimes=self.runtimes,

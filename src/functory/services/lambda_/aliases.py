@@ -129,6 +129,10 @@ def _check_versions(conn: Connection, ref: FunctionRef, record: AliasRecord) -> 
     extra = _need_version(conn, ref, record.extra_version)
     if primary.config.role != extra.config.role:
         raise errors.invalid("Both versions of an alias with a routing configuration must have the same execution role.")
+    if primary.config.dead_letter_arn != extra.config.dead_letter_arn:
+        raise errors.invalid(
+            "Both versions of an alias with a routing configuration must have the same dead-letter queue configuration."
+        )
 
 
 def _need_version(conn: Connection, ref: FunctionRef, version: str) -> VersionRecord:

@@ -1,10 +1,12 @@
 """Asynchronous invocations on the durable queue: what is put in, what each attempt means for it, and who hears of its end.
 
 Joins rooms that do not know one another: ``core.deliveries`` keeps and times deliveries of any kind, `async_target` knows
-how to invoke, ``core.targets`` how to tell a destination. An event's request id is kept through all its attempts, as on AWS.
+how to invoke, ``core.targets`` how to tell a destination or a dead-letter queue. An event's request id is kept through all
+its attempts, as on AWS.
 
 What was agreed about a function's events (`AsyncTerms`) is looked up at each decision, so a change holds for events that
-were accepted before it. The record for a destination becomes a delivery of its own in the transaction that ends the event's.
+were accepted before it. The record for a destination and the dead letter become deliveries of their own in the transaction
+that ends the event's.
 """
 
 from __future__ import annotations
@@ -14,11 +16,11 @@ from functory.core.deliveries.queue import Deliveries
 from functory.core.deliveries.retry import EVENT_AGE_EXCEEDED, RETRIES_EXHAUSTED, AsyncPolicy, decide_async_retry
 from functory.core.functions.model import LATEST
 from functory.core.functions.names import FunctionRef
-from functory.core.targets.port import Notice, TargetError
+from functory.core.targets.port import Notice, NoticeAttribute, TargetError
 from functory.core.targets.registry import ACTIONS, Targets, service_of
 from functory.kernel import log
 from functory.kernel.clock import Clock
-from functory.services.lambda_ import invocation_record
+from functory.services.lambda_ import dead_letter_message, invocation_record
 from functory.services.lambda_.async_events import to_delivery, to_event
 from functory.services.lambda_.async_target import AsyncTarget, Attempt, AttemptKind
 from functory.services.lambda_.ports import AnyRole, AsyncEvent, ExecutionRoles
@@ -57,10 +59,10 @@ class AsyncDeliveryTarget:
 
     Args:
         target: makes one attempt.
-        targets: who receives what destinations are sent.
+        targets: who receives what destinations and dead-letter queues are sent.
         clock: time.
         retry_base_s: the wait before the first retry after a function error.
-        roles: say whether a function's role lets it tell its destination; None where nobody is asked.
+        roles: say whether a function's role lets it tell somebody; None where nobody is asked.
     """
 
     def __init__(
@@ -100,7 +102,7 @@ class AsyncDeliveryTarget:
             delivery.tally,
             ErrorKind.FUNCTION if attempt.kind is AttemptKind.FUNCTION_ERROR else ErrorKind.SYSTEM,
             AsyncPolicy(terms.retries_max, terms.age_s_max, self._retry_base_s),
-            attempt.error,
+            dead_letter_message.remembered(attempt),
         )
         if isinstance(decision, Drop):
             return await self._given_up(delivery, event, decision.reason, attempt)
@@ -112,7 +114,18 @@ class AsyncDeliveryTarget:
 
     async def _given_up(self, delivery: Delivery, event: AsyncEvent, reason: str, attempt: Attempt | None = None) -> Drop:
         terms = await self._target.terms(event)
-        return _dropped(event, Drop(reason, await self._told(terms.on_failure, delivery, event, reason, attempt)))
+        told = await self._told(terms.on_failure, delivery, event, reason, attempt)
+        return _dropped(event, Drop(reason, (*told, *await self._buried(delivery, event, reason, attempt))))
+
+    async def _buried(
+        self, delivery: Delivery, event: AsyncEvent, reason: str, attempt: Attempt | None
+    ) -> tuple[NewDelivery, ...]:
+        """The delivery that puts an event into the dead-letter queue; none without one."""
+        facts = await self._target.facts(event)
+        if facts is None or not facts.dead_letter_arn:
+            return ()
+        attributes = dead_letter_message.attributes(event.request_id, delivery, reason, attempt)
+        return await self._sent(event, facts.dead_letter_arn, event.payload, _trace_of(event, attempt), attributes)
 
     async def _told(
         self, arn: str, delivery: Delivery, event: AsyncEvent, condition: str, attempt: Attempt | None
@@ -120,7 +133,6 @@ class AsyncDeliveryTarget:
         """The delivery that tells a destination how an event ended; none without a destination."""
         if not arn:
             return ()
-        target = self._targets.find(arn)
         ref = FunctionRef(event.account_id, event.region, event.name, event.qualifier or LATEST)
         outcome = attempt.outcome if attempt is not None else None
         record = invocation_record.record(
@@ -132,12 +144,19 @@ class AsyncDeliveryTarget:
             executed_version=attempt.function_arn.rpartition(":")[2] if attempt is not None else "",
             outcome=outcome if condition in (invocation_record.SUCCESS, RETRIES_EXHAUSTED) else None,
         )
+        return await self._sent(event, arn, record, _trace_of(event, attempt))
+
+    async def _sent(
+        self, event: AsyncEvent, arn: str, payload: bytes, trace_id: str, attributes: tuple[NoticeAttribute, ...] = ()
+    ) -> tuple[NewDelivery, ...]:
+        """The delivery of a notice; none where it cannot be, with a warning in the node's log."""
+        source = FunctionRef(event.account_id, event.region, event.name, "")
         try:
+            target = self._targets.find(arn)
             if target is None:
                 raise TargetError("this node does not have its service")
             await self._check_role(event, arn)
-            trace_id = (attempt.trace_id if attempt is not None else "") or event.trace_id
-            return (target.delivery(arn, Notice(record, ref.arn, trace_id)),)
+            return (target.delivery(arn, Notice(payload, source.arn, trace_id, attributes)),)
         except TargetError as error:
             _log.warning("destination_not_told", function=event.name, destination=arn, reason=str(error))
             return ()
@@ -151,6 +170,10 @@ class AsyncDeliveryTarget:
         facts, service = await self._target.facts(event), service_of(arn)
         if facts is not None and not await self._roles.allows(facts, f"{service}:{ACTIONS[service]}", arn):
             raise TargetError(f"the function's role does not allow {service}:{ACTIONS[service]}")
+
+
+def _trace_of(event: AsyncEvent, attempt: Attempt | None) -> str:
+    return (attempt.trace_id if attempt is not None else "") or event.trace_id
 
 
 def _dropped(event: AsyncEvent, drop: Drop) -> Drop:

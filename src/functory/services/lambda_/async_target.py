@@ -54,6 +54,7 @@ class Attempt:
     Attributes:
         kind: see `AttemptKind`.
         error: what went wrong, for people; ``""`` for success.
+        status: HTTP status that a synchronous caller would have got.
         function_arn: the version that was tried, qualified with its number or ``$LATEST``; ``""`` when there was none.
         outcome: of the function when it ran, for destinations.
         trace_id: trace header value that the function had when it ran.
@@ -64,6 +65,7 @@ class Attempt:
     function_arn: str = ""
     outcome: Outcome | None = None
     trace_id: str = ""
+    status: int = 200
 
 
 class AsyncTarget:
@@ -106,16 +108,16 @@ class AsyncTarget:
         arn = f"{ref.arn}:{candidate.version}"
         if candidate.facts is None:
             state = "being created" if candidate.readiness is Readiness.PREPARING else candidate.reason
-            return Attempt(AttemptKind.SYSTEM_ERROR, f"The function cannot run: {state}", arn)
+            return Attempt(AttemptKind.SYSTEM_ERROR, f"The function cannot run: {state}", arn, status=500)
         if self._reservations.reserved(event.account_id, event.region, event.name) == 0:
-            return Attempt(AttemptKind.STOPPED, "The function has no reserved concurrency.", arn)
+            return Attempt(AttemptKind.STOPPED, "The function has no reserved concurrency.", arn, status=429)
         try:
             check_tenant(is_tenanted=route.is_tenanted, tenant_id=event.tenant_id)
         except AwsError as error:
-            return Attempt(AttemptKind.REFUSED, error.message, arn)
+            return Attempt(AttemptKind.REFUSED, error.message, arn, status=400)
         trip = next_trip(event.trace_id, route.lineage)
         if trip.is_loop and not route.may_loop:
-            return Attempt(AttemptKind.RECURSIVE, "The function is part of a recursive loop.", arn)
+            return Attempt(AttemptKind.RECURSIVE, "The function is part of a recursive loop.", arn, status=400)
         invocation = Invocation(
             event.request_id,
             event.payload,
@@ -127,8 +129,14 @@ class AsyncTarget:
         try:
             outcome = await self._invoker.invoke(candidate.facts, invocation)
         except AwsError as error:
-            kind = AttemptKind.THROTTLED if error.code == _THROTTLED else AttemptKind.SYSTEM_ERROR
-            return Attempt(kind, error.message, arn)
+            return _refused(error, arn)
         if outcome.kind is OutcomeKind.SUCCEEDED:
             return Attempt(AttemptKind.SUCCEEDED, "", arn, outcome, trip.header)
         return Attempt(AttemptKind.FUNCTION_ERROR, outcome.error_type, arn, outcome, trip.header)
+
+
+def _refused(error: AwsError, arn: str) -> Attempt:
+    """An attempt in which the function did not run."""
+    if error.code == _THROTTLED:
+        return Attempt(AttemptKind.THROTTLED, error.message, arn, status=429)
+    return Attempt(AttemptKind.SYSTEM_ERROR, error.message, arn, status=error.status or 500)

@@ -14,6 +14,7 @@ from functory.core.calls import CallContext
 from functory.core.functions.model import LATEST
 from functory.core.functions.names import FunctionRef
 from functory.services.lambda_ import (
+    dead_letters,
     errors,
     file_systems,
     images,
@@ -117,6 +118,8 @@ def changed_config(config: Config, params: Mapping[str, Any], arn: str, room: Ro
     if "TracingConfig" in params:
         mode = params["TracingConfig"].get("Mode", "PassThrough")
         changes["tracing"] = mode if mode == "Active" else ""
+    if "DeadLetterConfig" in params:
+        changes["dead_letter_arn"] = dead_letters.chosen(params["DeadLetterConfig"], arn, room.targets)
     if "VpcConfig" in params:
         changes["vpc_shown"] = True
     if "SnapStart" in params:
@@ -188,6 +191,7 @@ class ConfigurationApi:
         rules.refuse_unsupported("UpdateFunctionConfiguration", params)
         if "Role" in params:
             await room.roles.check(ctx, params["Role"], ref.arn)
+        await self._check_dead_letters(ref, params)
         check_runtime(params, room)
         if snap_start.asks(params):
             await snap_start.check_node(room.snapshots)
@@ -212,3 +216,17 @@ class ConfigurationApi:
         record = await room.commits.commit(key_of(ref), work)
         room.nudge()
         return await room.shown(record)
+
+    async def _check_dead_letters(self, ref: FunctionRef, params: Mapping[str, Any]) -> None:
+        """Refuse a change after which the role would not let the function send to its dead-letter queue.
+
+        Raises:
+            AwsError: it is such a one.
+        """
+        if not {"DeadLetterConfig", "Role"} & set(params):
+            return
+        config = (await self._room.store.read(lambda conn: need_latest(conn, ref))).config
+        arn = config.dead_letter_arn
+        if "DeadLetterConfig" in params:
+            arn = dead_letters.chosen(params["DeadLetterConfig"], ref.arn, self._room.targets)
+        await dead_letters.check_role(self._room.roles, ref, params.get("Role", config.role), arn)

@@ -9,7 +9,18 @@ from sqlalchemy import Connection
 from functory.core.calls import CallContext
 from functory.core.functions.model import LATEST
 from functory.core.functions.names import FunctionRef, is_version_number
-from functory.services.lambda_ import errors, images, names, provisioned_rows, rows, rules, signing, snap_start, view
+from functory.services.lambda_ import (
+    dead_letters,
+    errors,
+    images,
+    names,
+    provisioned_rows,
+    rows,
+    rules,
+    signing,
+    snap_start,
+    view,
+)
 from functory.services.lambda_.concurrency import view_of
 from functory.services.lambda_.configuration import key_of, layered, need_latest, new_config, with_image
 from functory.services.lambda_.packages import check_storage
@@ -44,6 +55,7 @@ class FunctionsApi:
         is_image = images.is_image(params)
         images.check_members(params, params["Code"], image=is_image)
         bare = new_config(params, ref.arn, room)
+        await dead_letters.check_role(room.roles, ref, bare.role, bare.dead_letter_arn)
         tags = dict(params.get("Tags") or {})
         rules.check_tags(tags)
         await check_isolation(room, ref.account_id, tags)

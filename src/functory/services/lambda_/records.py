@@ -68,6 +68,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         tracing: mode of TracingConfig, ``""`` for ``PassThrough``.
         tenancy: TenantIsolationMode, ``""`` without; set with the function, for ever.
         snap_start: whether published versions get a snapshot.
+        dead_letter_arn: DeadLetterConfig.TargetArn, or ``""``.
     """
 
     runtime: str
@@ -92,6 +93,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     snap_start: bool = False
     file_systems: tuple[FileSystem, ...] = ()
     tracing: str = ""
+    dead_letter_arn: str = ""
 
 
 class Stamp(msgspec.Struct, frozen=True):
@@ -198,7 +200,15 @@ class VersionRecord(msgspec.Struct, frozen=True, kw_only=True):
         config = msgspec.to_builtins(self.config, order="deterministic")
         if not self.config.layers:
             del config["layers"]  # as digests were before there were layers
-        for member in ("tenancy", "sealed_environment", "kms_key_arn", "snap_start", "file_systems", "tracing"):
+        for member in (
+            "tenancy",
+            "sealed_environment",
+            "kms_key_arn",
+            "snap_start",
+            "file_systems",
+            "tracing",
+            "dead_letter_arn",
+        ):
             if not config[member]:
                 del config[member]
         return hashlib.sha256(self.code.key.encode() + msgspec.json.encode(config)).hexdigest()
@@ -336,6 +346,7 @@ class VersionRecord(msgspec.Struct, frozen=True, kw_only=True):
             isolation=isolation,
             snap_start=self.begins_from_snapshot,
             file_systems=tuple((each.arn, each.path) for each in config.file_systems),
+            dead_letter_arn=config.dead_letter_arn,
             is_traced=config.tracing == "Active",
         )
 

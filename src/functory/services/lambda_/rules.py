@@ -22,7 +22,7 @@ from functory.kernel.limits import (
     TIMEOUT_S_MAX,
 )
 from functory.runtimes.port import RuntimeCatalog
-from functory.services.lambda_ import errors, file_systems
+from functory.services.lambda_ import dead_letters, errors, file_systems
 
 RESERVED_VARIABLES = frozenset(
     {
@@ -116,7 +116,7 @@ def _all_empty(value: Any) -> bool:
 
 _CONFIGURATION = (
     Unsupported("VpcConfig", _all_empty),
-    Unsupported("DeadLetterConfig", _all_empty),
+    Unsupported("DeadLetterConfig", dead_letters.names_no_topic, "SNS"),
     Unsupported("KMSKeyArn", lambda value: not value or value.endswith(":alias/aws/lambda")),
     Unsupported("FileSystemConfigs", file_systems.asks_for_nothing_more, "S3FilesConfig"),
     Unsupported("CapacityProviderConfig"),

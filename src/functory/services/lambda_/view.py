@@ -74,6 +74,8 @@ def summary(record: VersionRecord, qualifier: str, environment: Mapping[str, Any
     if config.file_systems:
         shown = [{"Arn": each.arn, "LocalMountPath": each.path} for each in config.file_systems]
         result["FileSystemConfigs"] = shown
+    if config.dead_letter_arn:
+        result["DeadLetterConfig"] = {"TargetArn": config.dead_letter_arn}
     if config.kms_key_arn:
         result["KMSKeyArn"] = config.kms_key_arn
     if config.image is not None:

@@ -21,7 +21,7 @@ def refusal(work: Any, *args: Any) -> tuple[str, str]:
 REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("CreateFunction", {"VpcConfig": {"SubnetIds": ["subnet-1"]}}, "VpcConfig"),
     ("CreateFunction", {"VpcConfig": {"Ipv6AllowedForDualStack": True}}, "VpcConfig"),
-    ("CreateFunction", {"DeadLetterConfig": {"TargetArn": "arn:aws:sqs:r:1:q"}}, "DeadLetterConfig"),
+    ("CreateFunction", {"DeadLetterConfig": {"TargetArn": "arn:aws:sns:r:1:t"}}, "DeadLetterConfig SNS"),
     ("CreateFunction", {"KMSKeyArn": "arn:aws:kms:r:1:key/k"}, "KMSKeyArn"),
     ("CreateFunction", {"Code": {"S3Bucket": "bucket"}}, "Code.S3Bucket"),
     ("CreateFunction", {"Code": {"S3ObjectStorageMode": "REFERENCE"}}, "Code.S3ObjectStorageMode"),
@@ -49,7 +49,7 @@ def test_values_that_ask_for_nothing_are_accepted() -> None:
         {
             "Layers": [],
             "VpcConfig": {"SubnetIds": [], "SecurityGroupIds": [], "Ipv6AllowedForDualStack": False},
-            "DeadLetterConfig": {"TargetArn": ""},
+            "DeadLetterConfig": {"TargetArn": "arn:aws:sqs:r:1:q"},
             "KMSKeyArn": "arn:aws:kms:eu-central-1:123456789012:alias/aws/lambda",
             "TracingConfig": {"Mode": "PassThrough"},
             "FileSystemConfigs": [],
