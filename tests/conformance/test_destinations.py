@@ -182,3 +182,32 @@ def test_no_record_is_lost_when_the_node_is_killed(tmp_path: Path) -> None:
                 client = node.client("lambda")
         wait_for(lambda: {file.name for file in kept.iterdir()} == sent, "every event's record has arrived")
         assert not node.faults()
+
+
+def test_no_dead_letter_is_lost_when_the_node_is_killed(tmp_path: Path) -> None:
+    with running_node(tmp_path / "killed", FUNCTORY_DELIVERIES_RETRY_BASE_S="0.2") as node:
+        client, sqs = node.client("lambda"), node.client("sqs")
+        (url, arn), (records_url, records) = queue(sqs, "dead"), queue(sqs, "records")
+        make_function(client, "sender", FAILING, DeadLetterConfig={"TargetArn": arn})
+        client.put_function_event_invoke_config(
+            FunctionName="sender", MaximumRetryAttempts=0, DestinationConfig={"OnFailure": {"Destination": records}}
+        )
+        sent = set()
+        for number in range(20):
+            answer = client.invoke(FunctionName="sender", InvocationType="Event", Payload=str(number).encode())
+            sent.add(answer["ResponseMetadata"]["RequestId"])
+            if number in (6, 13):
+                node.kill()
+                node.start()
+                client, sqs = node.client("lambda"), node.client("sqs")
+        letters: set[str] = set()
+        told_of: set[str] = set()
+
+        def all_there() -> bool:
+            letters.update(each["MessageAttributes"]["RequestID"]["StringValue"] for each in received(sqs, url))
+            bodies = [json.loads(each["Body"]) for each in received(sqs, records_url)]
+            told_of.update(body["requestContext"]["requestId"] for body in bodies)
+            return letters == told_of == sent
+
+        wait_for(all_there, "every event is in both queues")
+        assert not node.faults()

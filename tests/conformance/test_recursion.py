@@ -63,3 +63,27 @@ def test_two_functions_that_are_each_others_destination_are_stopped(
 def test_the_configuration_is_of_functions_only(aws_lambda: Any) -> None:
     with pytest.raises(aws_lambda.exceptions.ResourceNotFoundException):
         aws_lambda.get_function_recursion_config(FunctionName="nobody")
+
+
+SENDS_ON = """
+import os
+import boto3
+def handler(event, context):
+    print("told", "1")
+    boto3.client("sqs").send_message(QueueUrl=os.environ["QUEUE"], MessageBody="again")
+"""
+
+
+def test_a_loop_through_a_queue_is_stopped(node: Node, aws_lambda: Any, make: Callable[..., str]) -> None:
+    sqs = node.client("sqs")
+    url = sqs.create_queue(QueueName="round-and-round")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    name = make("sends-on", SENDS_ON, Timeout=20, Environment={"Variables": {"QUEUE": url}})
+    mapping = aws_lambda.create_event_source_mapping(FunctionName=name, EventSourceArn=arn, BatchSize=1)["UUID"]
+    try:
+        sqs.send_message(QueueUrl=url, MessageBody="begin")
+        wait_for(lambda: "recursive_loop_ended" in node.log_file.read_text(), "the loop was ended")
+        wait_for(lambda: len(told(node, name)) == 16, "it ran sixteen times")
+    finally:
+        aws_lambda.delete_event_source_mapping(UUID=mapping)
+        sqs.delete_queue(QueueUrl=url)

@@ -234,6 +234,7 @@ class InvokeApi:
             log_type=params.get("LogType", "None"),
             client_context_b64=params.get("ClientContext", ""),
             payload=as_bytes(params.get("Payload", b"")),
+            trace_id=ctx.trace_id,
             tenant_id=params.get("TenantId", ""),
             durable_execution_name=params.get("DurableExecutionName", ""),
         )

@@ -38,6 +38,7 @@ class Draft:
         attributes: as the API has them.
         trace_header: system attribute AWSTraceHeader, or ``""``.
         source_arn: of the queue whose dead letter it is, or ``""``.
+        carried_trace: ``X-Amzn-Trace-Id`` of the request: AWSTraceHeader of a message that names none; not in the answer.
     """
 
     body: str
@@ -47,6 +48,7 @@ class Draft:
     group_id: str | None
     deduplication_id: str | None
     source_arn: str = ""
+    carried_trace: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,7 @@ class Sent:
 async def send_message(room: Room, context: CallContext, params: dict[str, Any]) -> dict[str, Any]:
     """One message."""
     key = of_url(context, params["QueueUrl"])
-    draft = draft_of(params)
+    draft = draft_of(params, context.trace_id)
     queue, sent = await deliver(room, key, draft, sender_of(context))
     room.bells.ring(queue.id)
     return answer_to(draft, sent)
@@ -87,8 +89,8 @@ async def deliver(room: Room, key: QueueKey, draft: Draft, sender_id: str) -> tu
     return await room.store.write(work)
 
 
-def draft_of(params: Mapping[str, Any]) -> Draft:
-    """The message in the parameters of SendMessage or an entry of a batch.
+def draft_of(params: Mapping[str, Any], carried_trace: str = "") -> Draft:
+    """The message in the parameters of SendMessage or an entry of a batch; see `Draft` for the other.
 
     Raises:
         AwsError: it cannot be a message.
@@ -106,7 +108,7 @@ def draft_of(params: Mapping[str, Any]) -> Draft:
             rules.check_token(name, params[name])
     return Draft(
         body, attributes, _trace_header(params.get("MessageSystemAttributes", {})), delay_s,
-        params.get("MessageGroupId"), params.get("MessageDeduplicationId"),
+        params.get("MessageGroupId"), params.get("MessageDeduplicationId"), carried_trace=carried_trace,
     )  # fmt: skip
 
 
@@ -147,7 +149,8 @@ def store(
     row_id = connection.execute(
         insert(MESSAGES).values(
             queue_id=queue.id, message_id=message_id, body=body, is_sealed=is_sealed, attributes=_stored(draft.attributes),
-            trace_header=draft.trace_header, sender_id=sender_id, sent_ms=now_ms, visible_ms=now_ms + delay_s * 1000,
+            trace_header=draft.trace_header or draft.carried_trace,
+            sender_id=sender_id, sent_ms=now_ms, visible_ms=now_ms + delay_s * 1000,
             received_ms=0, receive_count=0, receipt="", group_id=draft.group_id, deduplication_id=deduplication_id,
             source_arn=draft.source_arn,
         )
@@ -243,7 +246,7 @@ async def send_message_batch(room: Room, context: CallContext, params: dict[str,
     failed: list[dict[str, Any]] = []
     for entry in entries:
         try:
-            drafts[entry["Id"]] = draft_of(entry)
+            drafts[entry["Id"]] = draft_of(entry, context.trace_id)
         except AwsError as error:
             failed.append(failure_of(entry["Id"], error))
     now_ms, sender = room.now_ms(), sender_of(context)

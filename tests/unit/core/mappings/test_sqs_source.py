@@ -31,14 +31,16 @@ class Function:
 
     def __init__(self, answer: Answer) -> None:
         self.events: list[dict[str, Any]] = []
+        self.traces: list[str] = []
         self.at_once = 0
         self.most_at_once = 0
         self._answer = answer
         self.operations = {"Invoke": self._invoke}
 
-    async def _invoke(self, _ctx: CallContext, params: dict[str, Any]) -> dict[str, Any]:
+    async def _invoke(self, ctx: CallContext, params: dict[str, Any]) -> dict[str, Any]:
         event = json.loads(params["Payload"])
         self.events.append(event)
+        self.traces.append(ctx.trace_id)
         self.at_once += 1
         self.most_at_once = max(self.most_at_once, self.at_once)
         try:
@@ -304,3 +306,49 @@ def test_a_queue_that_is_gone_is_asked_for_ever_more_rarely() -> None:
     with structlog.testing.capture_logs() as said:
         run_sqs(test)
     assert 5 <= sum(1 for entry in said if entry["event"] == "queue_not_polled") <= 12
+
+
+TRACED = {"AWSTraceHeader": {"DataType": "String", "StringValue": "Root=1-2-3"}}
+
+
+def test_the_trace_header_of_a_lone_message_is_handed_on() -> None:
+    async def test(sqs: Sqs) -> None:
+        url, function = await sqs.queue(), Function(succeeds)
+        await sqs.send(url, MessageSystemAttributes=TRACED)
+        async with mapped(sqs, function, mapping()):
+            await asyncio.sleep(1)
+            assert function.traces == ["Root=1-2-3"]
+
+    run_sqs(test)
+
+
+def test_many_messages_have_no_trace_header_in_common() -> None:
+    async def test(sqs: Sqs) -> None:
+        url, function = await sqs.queue(), Function(succeeds)
+        for _ in range(2):
+            await sqs.send(url, MessageSystemAttributes=TRACED)
+        async with mapped(sqs, function, mapping()):
+            await asyncio.sleep(1)
+            assert function.traces == [""]
+
+    run_sqs(test)
+
+
+def test_messages_of_a_loop_are_discarded_or_left_to_the_dead_letter_queue() -> None:
+    async def test(sqs: Sqs) -> None:
+        async def loops(_event: dict[str, Any]) -> None:
+            raise AwsError("RecursiveInvocationException", "a loop")
+
+        await sqs.queue("dead")
+        redrive = json.dumps({"deadLetterTargetArn": mapping("dead").source_arn, "maxReceiveCount": 1})
+        url, function = await sqs.queue(), Function(loops)
+        await sqs.send(url)
+        async with mapped(sqs, function, mapping()):
+            await asyncio.sleep(1)
+            assert (len(function.events), await sqs.counts(url)) == (1, (0, 0, 0))
+            await sqs("SetQueueAttributes", QueueUrl=url, Attributes={"RedrivePolicy": redrive})
+            await sqs.send(url)
+            await asyncio.sleep(1)
+            assert (len(function.events), await sqs.counts(url)) == (2, (0, 1, 0))
+
+    run_sqs(test)

@@ -8,6 +8,7 @@ import json
 
 import pytest
 
+from functory.core.calls import CallContext
 from tests.support.sqs_service import ACCOUNT, REGION, Sqs, run_sqs
 
 
@@ -239,5 +240,23 @@ def test_impossible_batches_are_refused_whole(entries: list[dict[str, str]], cod
         url = await sqs.queue()
         assert (await sqs.refused("SendMessageBatch", QueueUrl=url, Entries=entries))[0] == code
         assert await sqs.counts(url) == (0, 0, 0)
+
+    run_sqs(test)
+
+
+def test_a_message_has_the_trace_header_of_its_request_unless_it_names_one() -> None:
+    async def test(sqs: Sqs) -> None:
+        url = await sqs.queue()
+        context = CallContext(ACCOUNT, REGION, "request", trace_id="Root=1-2-3")
+        named = {"AWSTraceHeader": {"DataType": "String", "StringValue": "Root=9"}}
+        send = sqs.service.operations["SendMessage"]
+        carried = await send(context, {"QueueUrl": url, "MessageBody": "carried"})
+        assert "MD5OfMessageSystemAttributes" not in carried
+        await send(context, {"QueueUrl": url, "MessageBody": "named", "MessageSystemAttributes": named})
+        entries = [{"Id": "1", "MessageBody": "batch"}]
+        await sqs.service.operations["SendMessageBatch"](context, {"QueueUrl": url, "Entries": entries})
+        messages = await sqs.receive(url, MessageSystemAttributeNames=["AWSTraceHeader"])
+        traces = {message["Body"]: message["Attributes"]["AWSTraceHeader"] for message in messages}
+        assert traces == {"carried": "Root=1-2-3", "named": "Root=9", "batch": "Root=1-2-3"}
 
     run_sqs(test)

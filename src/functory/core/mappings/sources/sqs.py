@@ -16,6 +16,7 @@ import base64
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from functory.aws.errors import AwsError
@@ -42,6 +43,8 @@ _THROTTLE_S = 0.05
 _THROTTLE_S_MAX = 2.0
 _GROW_S = 0.2
 _THROTTLES = frozenset({"TooManyRequestsException", "ServiceException", "ResourceConflictException"})
+
+_LOOP = "RecursiveInvocationException"
 
 _log = log.get("core.mappings.sqs")
 _NEEDED = ("ReceiveMessage", "DeleteMessage", "GetQueueAttributes")
@@ -105,11 +108,12 @@ class SqsSource:
         context = self._context(mapping)
         return await found(context, {"QueueUrl": f"{context.endpoint}/{account_id}/{name}", **params})
 
-    async def _invoke(self, mapping: EventSourceMapping, payload: bytes) -> dict[str, Any]:
+    async def _invoke(self, mapping: EventSourceMapping, payload: bytes, trace_id: str) -> dict[str, Any]:
         found = self._calls.find("lambda", "Invoke")
         if found is None:
             raise AwsError("ServiceException", "Lambda is not here.")
-        return await found(self._context(mapping), {"FunctionName": mapping.function_arn, "Payload": payload})
+        context = replace(self._context(mapping), trace_id=trace_id)
+        return await found(context, {"FunctionName": mapping.function_arn, "Payload": payload})
 
     def _context(self, mapping: EventSourceMapping) -> CallContext:
         return CallContext(mapping.account_id, mapping.region, self._ids.uuid())
@@ -120,7 +124,7 @@ class SqsPoller:
 
     Args:
         call: an operation of SQS on the mapping's queue.
-        invoke: the mapping's function, with a payload.
+        invoke: the mapping's function, with a payload and a trace header or ``""``.
         stopped: see `functory.core.mappings.port.Source`.
     """
 
@@ -128,7 +132,7 @@ class SqsPoller:
         self,
         mapping: EventSourceMapping,
         call: Callable[..., Any],
-        invoke: Callable[[EventSourceMapping, bytes], Any],
+        invoke: Callable[[EventSourceMapping, bytes, str], Any],
         stopped: Callable[[], None],
     ) -> None:
         config = mapping.config
@@ -239,20 +243,38 @@ class SqsPoller:
 
     async def _hand_over(self, part: Sequence[tuple[dict[str, Any], dict[str, Any]]]) -> None:
         payload = json.dumps({"Records": [record for _, record in part]}, separators=(",", ":"), ensure_ascii=False).encode()
-        answer = await self._answer(payload)
+        trace_id = part[0][0].get("Attributes", {}).get("AWSTraceHeader", "") if len(part) == 1 else ""
+        try:
+            answer = await self._answer(payload, trace_id)
+        except AwsError as error:
+            _log.warning("recursive_loop_ended", mapping=self._mapping.uuid, reason=str(error))
+            await self._end_loop([message for message, _ in part])
+            return
         if answer is None or "FunctionError" in answer:
             return
         ids = [record["messageId"] for _, record in part]
         failed = failed_items(bytes(answer["Payload"]), ids) if self._reports else set()
         await self._delete([message for message, record in part if record["messageId"] not in failed])
 
-    async def _answer(self, payload: bytes) -> dict[str, Any] | None:
-        """The function's answer; None when it could not be invoked."""
+    async def _end_loop(self, messages: Sequence[Mapping[str, Any]]) -> None:
+        """AWS: messages that go round in a loop go to the queue's dead-letter queue; without one they are discarded."""
+        found = await self._call(self._mapping, "GetQueueAttributes", AttributeNames=["RedrivePolicy"])
+        if not found.get("Attributes", {}).get("RedrivePolicy"):
+            await self._delete(messages)
+
+    async def _answer(self, payload: bytes, trace_id: str) -> dict[str, Any] | None:
+        """The function's answer; None when it could not be invoked.
+
+        Raises:
+            AwsError: it is in a recursive loop.
+        """
         pause_s, give_up_at = _THROTTLE_S, _now() + WAIT_S
         while True:
             try:
-                answer: dict[str, Any] = await self._invoke(self._mapping, payload)
+                answer: dict[str, Any] = await self._invoke(self._mapping, payload, trace_id)
             except AwsError as error:
+                if error.code == _LOOP:
+                    raise
                 if error.code not in _THROTTLES or _now() >= give_up_at or self._stopping:
                     _log.warning("function_not_invoked", mapping=self._mapping.uuid, reason=str(error))
                     return None
