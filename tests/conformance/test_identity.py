@@ -298,6 +298,34 @@ def test_destinations_are_told_with_the_function_s_role(
     wait_for(lambda: "destination_not_told" in guarded.log_file.read_text(), "the destination is not told any more")
 
 
+def test_dead_letters_are_sent_with_the_function_s_role(
+    admin: Somebody, account: str, make_role: Callable[..., str]
+) -> None:
+    client, sqs = admin.client("lambda"), admin.client("sqs")
+    url = sqs.create_queue(QueueName="dead-letters")["QueueUrl"]
+    arn = f"arn:aws:sqs:{REGION}:{account}:dead-letters"
+    config: dict[str, Any] = {"DeadLetterConfig": {"TargetArn": arn}}
+    source = "def handler(event, context): raise RuntimeError('never')"
+    make_function(client, "dies", source, Role=make_role())
+    code, status, text = refused(lambda: client.update_function_configuration(FunctionName="dies", **config))
+    assert (code, status) == ("InvalidParameterValueException", 400)
+    assert text == "The provided execution role does not have permissions to call SendMessage on SQS"
+    make_function(client, "dies-well", source, Role=make_role(allow("sqs:SendMessage", arn)), **config)
+    client.put_function_event_invoke_config(
+        FunctionName="dies-well", MaximumRetryAttempts=0, DestinationConfig={"OnFailure": {"Destination": arn}}
+    )
+    client.invoke(FunctionName="dies-well", InvocationType="Event", Payload=b"1")
+    bodies: set[str] = set()
+
+    def both_there() -> bool:
+        found = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, WaitTimeSeconds=1)
+        bodies.update(message["Body"] for message in found.get("Messages", []))
+        return len(bodies) == 2
+
+    wait_for(both_there, "the event and the record of its failure have arrived")
+    assert "1" in bodies
+
+
 def test_queues_feed_functions_with_their_role(
     guarded: Node, admin: Somebody, account: str, make_role: Callable[..., str]
 ) -> None:
