@@ -21,7 +21,6 @@ from functory.services.lambda_.paging import decode_marker, page, page_size
 from functory.services.lambda_.provisioned_rules import ProvisionedRecord, Standing
 from functory.services.lambda_.records import AliasRecord
 from functory.services.lambda_.room import Room
-from functory.services.lambda_.tenancy import check_without
 
 _UNPUBLISHED = "Provisioned Concurrency Configs cannot be applied to unpublished function versions."
 
@@ -75,7 +74,6 @@ class ProvisionedApi:
             versions = _versions(conn, ref)
             _check_kind(conn, key_of(ref), versions)
             _check_apart(conn, key_of(ref), ref.qualifier, versions)
-            check_without(need_latest(conn, ref).config, "Provisioned concurrency")
             _check_room(conn, ref, record, limit)
             provisioned_rows.put(conn, record)
             return provisioned_rows.together(conn, key_of(ref))
@@ -183,16 +181,12 @@ def _check_kind(conn: Connection, key: rows.Key, versions: set[str]) -> None:
     for version in sorted(versions):
         record = rows.get_version(conn, key, version)
         if record is not None and record.begins_from_snapshot:
-            raise errors.invalid("Provisioned Concurrency is not supported for function versions with SnapStart enabled.")
+            raise errors.invalid("Provisioned Concurrency is not supported for SnapStart enabled functions.")
         if record is not None and record.config.tenancy:
             raise errors.invalid("Provisioned Concurrency is not supported for functions with tenant isolation.")
 
 
 def _check_apart(conn: Connection, key: rows.Key, qualifier: str, versions: set[str]) -> None:
-    for version in versions:
-        record = rows.get_version(conn, key, version)
-        if record is not None and record.begins_from_snapshot:
-            raise errors.invalid("Provisioned Concurrency is not supported for SnapStart enabled functions.")
     others = provisioned_rows.list_of(conn, key)
     found = {other.qualifier: rows.get_alias(conn, key, other.qualifier) for other in others}
     aliases = {name: alias for name, alias in found.items() if alias is not None}
