@@ -7,11 +7,14 @@
 const fs = require('node:fs');
 const http = require('node:http');
 const path = require('node:path');
+const { promisify } = require('node:util');
 const { RuntimeClient } = require('./client.cjs');
 const { loadHandler } = require('./load.cjs');
 const { Loop, whenDrained } = require('./loop.cjs');
 const { SdkStash } = require('./sdk_stash.cjs');
 
+const read = promisify(fs.read);
+const CALM_MS = 500;
 const CHUNK_BYTES = 65536;
 const ROUNDS = 3;
 const TURNS_MAX = 1000;
@@ -44,17 +47,23 @@ async function rehearse(isModern) {
   whenDrained();
 }
 
-/** Say that this process waits; the orders, when they come. Ends the process when the node is gone. */
-function receive(channel) {
+/**
+ * Say that this process waits; the orders, when they come. Ends the process when the node is gone.
+ *
+ * Whoever waits for a while has time to load what not every function needs: `inCalm` is called once then.
+ */
+async function receive(channel, inCalm) {
   fs.writeSync(channel, '1');
+  const timer = setTimeout(inCalm, CALM_MS);
   const pieces = [];
   for (;;) {
-    const piece = Buffer.alloc(CHUNK_BYTES);
-    const size = fs.readSync(channel, piece, 0, CHUNK_BYTES);
-    if (size === 0) break;
-    pieces.push(piece.subarray(0, size));
+    const { bytesRead, buffer } = await read(channel, Buffer.alloc(CHUNK_BYTES), 0, CHUNK_BYTES, null);
+    clearTimeout(timer);
+    if (bytesRead === 0) break;
+    pieces.push(buffer.subarray(0, bytesRead));
   }
   fs.closeSync(channel);
+  await new Promise((resolve) => setImmediate(resolve)); // the last read counts as going on until its turn is over
   if (pieces.length === 0) process.exit(0);
   return JSON.parse(Buffer.concat(pieces).toString('utf8'));
 }
@@ -63,8 +72,7 @@ function receive(channel) {
 async function wait(channel, isModern) {
   await rehearse(isModern);
   const sdk = new SdkStash();
-  sdk.fill();
-  const orders = receive(channel);
+  const orders = await receive(channel, () => sdk.fill());
   // What the OCI runtime and the shell have added stays, and what is so already: to set TZ makes Node.js read time zones anew.
   for (const name of orders.started_with) if (orders.env[name] === undefined) delete process.env[name];
   for (const [name, value] of Object.entries(orders.env)) if (process.env[name] !== value) process.env[name] = value;
