@@ -28,16 +28,31 @@ if TYPE_CHECKING:
     from types import ModuleType
     from typing import Any
 
-_AHEAD = ("random", "importlib.util", "warnings", "runtime_client", "boto3")
+_AT_ONCE = ("random", "importlib.util", "warnings", "runtime_client")
+_IN_CALM = ("boto3",)
+_CALM_S = 0.5
+"""Whoever waits so long has time to load what not every function needs."""
 _OF_THE_PROCESS = ("encodings", "__main__")
 _CHUNK = 65_536
 _Spec: Any = type(sys.__spec__)  # importlib.machinery is not loaded in every process
 _LOG_SETTINGS = {"AWS_LAMBDA_LOG_FORMAT", "AWS_LAMBDA_LOG_LEVEL"}
 
 
-def receive(channel: int) -> dict[str, Any]:
-    """Say that this process waits; the orders, when they come. Ends the process when the node is gone."""
+def wait(channel: int, before: set[str]) -> dict[str, Any]:
+    """Import ahead and say that this process waits; the orders, when they come, with all hidden but what was ``before``."""
+    stash = Stash()
+    stash.load(_AT_ONCE)
     os.write(channel, b"1")
+    import select
+
+    if not select.select([channel], [], [], _CALM_S)[0]:
+        stash.load(_IN_CALM)
+    stash.hide(before)
+    return receive(channel)
+
+
+def receive(channel: int) -> dict[str, Any]:
+    """The orders. Ends the process when the node is gone."""
     pieces = []
     while True:
         piece = os.read(channel, _CHUNK)
@@ -79,11 +94,15 @@ class Stash:
         self._given: dict[str, ModuleType] = {}
         self._known_path = frozenset(sys.path)
         self._names: set[str] = set()
-
-    def fill(self, before: set[str], names: Sequence[str] = _AHEAD) -> None:
-        """Import ``names`` and whatever they import, and hide it all but what was there ``before``."""
+        self._root = ""
         warnings: Any = sys.modules["warnings"]
-        filters, finders, folders = list(warnings.filters), list(sys.meta_path), set(sys.path_importer_cache)
+        self._old_filters = list(warnings.filters)
+        self._old_finders = list(sys.meta_path)
+        self._old_folders = set(sys.path_importer_cache)
+
+    def load(self, names: Sequence[str]) -> None:
+        """Import ``names`` and whatever they import."""
+        self._root = names[-1]
         true_import = builtins.__import__
         builtins.__import__ = self._recording(true_import)
         try:
@@ -94,11 +113,16 @@ class Stash:
                     continue
         finally:
             builtins.__import__ = true_import
+
+    def hide(self, before: set[str]) -> None:
+        """Hide all that was imported but what was there ``before``; give it back from now on."""
+        warnings: Any = sys.modules["warnings"]
+        filters, finders = self._old_filters, self._old_finders
         for name in list(sys.modules):
             if name not in before and name.partition(".")[0] not in _OF_THE_PROCESS:
                 self._modules[name] = sys.modules.pop(name)
         self._modules.pop(__name__, None)
-        self._adopt_orphans(names[-1])
+        self._adopt_orphans(self._root)
         self._names = set(self._modules)
         old = [place for place, each in enumerate(warnings.filters) if each in filters]
         self._filters = [
@@ -106,7 +130,7 @@ class Stash:
         ]
         warnings.resetwarnings()  # the way to make it forget what it knows of them
         warnings.filters.extend(filters)
-        for folder in set(sys.path_importer_cache) - folders:
+        for folder in set(sys.path_importer_cache) - self._old_folders:
             self._importers[folder] = sys.path_importer_cache.pop(folder)
         self._finders = [each for each in sys.meta_path if each not in finders]
         sys.meta_path[:] = [*finders]

@@ -46,8 +46,7 @@ def _wait(channel: int) -> None:
     before = set(sys.modules)
     import _functory_standby
 
-    _functory_standby.Stash().fill(before)
-    _functory_standby.become(_functory_standby.receive(channel))
+    _functory_standby.become(_functory_standby.wait(channel, before))
 
 
 def _prepare_for_snapshot() -> None:
