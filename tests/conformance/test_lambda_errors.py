@@ -209,10 +209,10 @@ def test_a_busy_function_is_not_changed(aws_lambda: Any, make: Callable[..., str
 
 
 def test_what_is_not_supported_yet_is_refused(aws_lambda: Any) -> None:
-    refusal = refusal_of(lambda: aws_lambda.create_function(**asked("x", TracingConfig={"Mode": "Active"})))
+    refusal = refusal_of(lambda: aws_lambda.create_function(**asked("x", VpcConfig={"SubnetIds": ["subnet-1"]})))
     assert refusal.response["Error"]["Code"] == "InvalidParameterValueException"
-    assert "TracingConfig.Mode Active is not supported by this version of Functory." in refusal.response["Error"]["Message"]
-    refusal = refusal_of(aws_lambda.list_event_source_mappings)
+    assert "VpcConfig is not supported by this version of Functory." in refusal.response["Error"]["Message"]
+    refusal = refusal_of(aws_lambda.list_capacity_providers)
     assert refusal.response["ResponseMetadata"]["HTTPStatusCode"] == 501
 
 
