@@ -52,11 +52,18 @@ def checked(key: QueueKey, given: Mapping[str, str]) -> dict[str, str]:
     Raises:
         AwsError: InvalidAttributeName, InvalidAttributeValue, UnsupportedOperation.
     """
-    kept = {name: _checked_one(key, name, value) for name, value in given.items()}
-    high = kept.get("FifoThroughputLimit") == "perMessageGroupId"
-    if high and kept.get("DeduplicationScope", "messageGroup") != "messageGroup":
+    return {name: _checked_one(key, name, value) for name, value in given.items()}
+
+
+def check_together(kept: Mapping[str, str]) -> None:
+    """Whether a queue's attributes go with one another, those included that it had before.
+
+    Raises:
+        AwsError: InvalidAttributeValue.
+    """
+    by_group = kept.get("DeduplicationScope", FIFO_DEFAULTS["DeduplicationScope"]) == "messageGroup"
+    if kept.get("FifoThroughputLimit") == "perMessageGroupId" and not by_group:
         raise _bad_value("FifoThroughputLimit", "perMessageGroupId needs the DeduplicationScope messageGroup.")
-    return kept
 
 
 def _checked_one(key: QueueKey, name: str, value: str) -> str:

@@ -78,6 +78,7 @@ async def set_queue_attributes(room: Room, context: CallContext, params: dict[st
         queue = lookup.require(connection, key)
         check_redrive(connection, key, changes)
         kept = attribute_rules.merged(queue.kept, changes)
+        attribute_rules.check_together(kept)
         connection.execute(update(QUEUES).where(QUEUES.c.id == queue.id).values(attributes=kept, modified_s=now_s))
         return queue.id
 

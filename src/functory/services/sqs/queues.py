@@ -31,6 +31,7 @@ async def create_queue(room: Room, context: CallContext, params: dict[str, Any])
     if key.is_fifo and asked.get("FifoQueue") != "true":
         check_name(name, is_fifo=False)
     kept, tags = attribute_rules.checked(key, asked), params.get("tags", {})
+    attribute_rules.check_together(kept)
     check_tags(tags)
     now_ms = room.now_ms()
 

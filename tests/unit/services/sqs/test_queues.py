@@ -83,6 +83,22 @@ def test_what_cannot_be_a_queue_is_refused(name: str, attributes: dict[str, str]
     run_sqs(test)
 
 
+def test_high_throughput_needs_deduplication_by_group_whatever_is_set_first() -> None:
+    async def test(sqs: Sqs) -> None:
+        high, by_group = {"FifoThroughputLimit": "perMessageGroupId"}, {"DeduplicationScope": "messageGroup"}
+        attributes = {"FifoQueue": "true", **high}
+        assert (await sqs.refused("CreateQueue", QueueName="q.fifo", Attributes=attributes))[0] == "InvalidAttributeValue"
+        url = await sqs.queue("q.fifo")
+        assert (await sqs.refused("SetQueueAttributes", QueueUrl=url, Attributes=high))[0] == "InvalidAttributeValue"
+        await sqs("SetQueueAttributes", QueueUrl=url, Attributes={**high, **by_group})
+        back = {"DeduplicationScope": "queue"}
+        assert (await sqs.refused("SetQueueAttributes", QueueUrl=url, Attributes=back))[0] == "InvalidAttributeValue"
+        found = await sqs("GetQueueAttributes", QueueUrl=url, AttributeNames=["DeduplicationScope"])
+        assert found == {"Attributes": by_group}
+
+    run_sqs(test)
+
+
 def test_a_deleted_queue_is_gone_with_its_messages_and_its_name_rests_for_a_minute() -> None:
     async def test(sqs: Sqs) -> None:
         url = await sqs.queue("q")
